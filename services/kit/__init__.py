@@ -1,0 +1,1 @@
+"""The plumbing under every service; it knows no domain and imports no service."""

@@ -1,0 +1,175 @@
+"""The management surface of every service, over HTTP: NIM's paths, the same everywhere.
+
+GET /v1/health/live    200 while the process runs
+GET /v1/health/ready   200 once the model is loaded, 503 before and while draining
+GET /v1/models         what is served, as OpenAI lists it
+GET /v1/metadata       version, models and their licences
+GET /v1/version        release and contract version
+GET /v1/manifest       the settings in force, secrets left out
+GET /v1/license        the licence of the suite
+GET /v1/metrics        Prometheus
+"""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+import uvicorn
+from ledge.model.v1 import model_pb2
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.kit.config import ServiceConfig, refuse
+
+LICENCE = "Apache-2.0"
+
+
+def release() -> str:
+    """The version of the installed suite."""
+    return metadata.version("ledge")
+
+
+@dataclass
+class Status:
+    """What the management surface tells; the server keeps it up to date."""
+
+    service: str
+    config: ServiceConfig
+    ready: bool = False
+    message: str = "loading"
+    models: Callable[[], Sequence[model_pb2.ModelInfo]] = field(default=lambda: ())
+
+
+def routes(status: Status) -> list[Route]:
+    """The management routes, for an app of their own or beside a door's."""
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"object": "health.response", "message": f"{status.service} is live", "status": "live"})
+
+    async def ready(_: Request) -> Response:
+        body = {
+            "object": "health.response",
+            "message": f"{status.service} is {'ready' if status.ready else status.message}",
+            "status": "ready" if status.ready else "not_ready",
+            "ready": status.ready,
+        }
+        return JSONResponse(body, status_code=200 if status.ready else 503)
+
+    async def models(_: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [openai_model(model) for model in status.models()]})
+
+    async def about(_: Request) -> Response:
+        infos = status.models()
+        return JSONResponse(
+            {
+                "version": release(),
+                "service": status.service,
+                "modelInfo": [{"shortName": model.id, "modelUrl": "", "engine": model.engine} for model in infos],
+                "licenseInfo": {"name": LICENCE, "models": {model.id: model.licence for model in infos}},
+                "assetInfo": [],
+            }
+        )
+
+    async def version(_: Request) -> Response:
+        return JSONResponse({"release": release(), "api": "1.0.0"})
+
+    async def manifest(_: Request) -> Response:
+        return JSONResponse({"service": status.service, "settings": public_settings(status.config)})
+
+    async def licence(_: Request) -> Response:
+        return JSONResponse({"name": LICENCE, "models": {model.id: model.licence for model in status.models()}})
+
+    return [
+        Route("/v1/health/live", live),
+        Route("/v1/health/ready", ready),
+        Route("/v1/models", models),
+        Route("/v1/metadata", about),
+        Route("/v1/version", version),
+        Route("/v1/manifest", manifest),
+        Route("/v1/license", licence),
+        Route("/v1/metrics", metrics),
+    ]
+
+
+async def metrics(_: Request) -> Response:
+    """All metrics of this process, in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def openai_model(model: model_pb2.ModelInfo) -> dict[str, Any]:
+    """A model as OpenAI's `/v1/models` lists it, with the fields NIM adds."""
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": 0,
+        "owned_by": "ledge",
+        "root": model.id,
+        "parent": None,
+        "max_model_len": model.max_context_tokens or None,
+        "aliases": list(model.aliases),
+        "engine": model.engine,
+        "license": model.licence,
+    }
+
+
+def public_settings(config: ServiceConfig) -> dict[str, Any]:
+    """The settings with every secret replaced by whether it is set."""
+    settings: dict[str, Any] = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        settings[name] = "(set)" if isinstance(value, SecretStr) else value if _plain(value) else str(value)
+    return settings
+
+
+def _plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool | list | dict)
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn without signal handlers: the service has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Binds a TCP port at once; a busy one ends the process with a sentence that says what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host.strip("[]"), port))
+    except OSError as error:
+        bound.close()
+        refuse([f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set {setting}"])
+    bound.listen(512)
+    bound.setblocking(False)
+    return bound
+
+
+def http_server(app: Any, *, max_connections: int | None = None) -> QuietServer:
+    """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`."""
+    return QuietServer(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            limit_concurrency=max_connections,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+        )
+    )
+
+
+def ops_app(status: Status) -> Starlette:
+    """The management surface as an app of its own."""
+    return Starlette(routes=routes(status))
