@@ -1,0 +1,199 @@
+"""`ledge models`: what there is, what is here, and how it gets here. Exit 0: done; 1: failed; 2: wrongly asked."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from services.kit.errors import LedgeError
+from services.kit.models import ModelStore, Progress, Watch, bundle, import_bundle
+from services.kit.models.disk import readable
+from services.kit.profiles import Profile
+
+app = typer.Typer(no_args_is_help=True, help="Fetch, check and carry the models of the catalogue.")
+
+Ids = Annotated[list[str] | None, typer.Argument(help="Model ids; none: those of the profile.", show_default=False)]
+ProfileName = Annotated[
+    str | None,
+    typer.Option("--profile", help="The models of this profile.", show_default="LEDGE_PROFILE, embedded-cpu"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+@app.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """What the catalogue has: licence, commercial use, size, and whether it is here; --json tells all."""
+    with _failures_told():
+        store = ModelStore.from_environment()
+        statuses = store.list()
+    if as_json:
+        _print_json([status.entry.model_dump() | {"state": status.state} for status in statuses])
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("model", "for", "licence", "commercial", "size", "state"):
+        table.add_column(heading, no_wrap=heading != "for")
+    for status in statuses:
+        entry = status.entry
+        table.add_row(
+            entry.id,
+            ", ".join(entry.tasks),
+            entry.licence,
+            "yes" if entry.commercial_use else "[red]no[/red]",
+            readable(entry.size_bytes),
+            {"ready": "[green]ready[/green]"}.get(status.state, status.state),
+        )
+    console = _console()
+    console.print(table)
+    console.print(f"in {store.directory}", style="dim", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def pull(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Fetch models and verify them. What is here already is not fetched again; what was cut short goes on."""
+    with _failures_told(), _bars(as_json) as watch:
+        store = ModelStore.from_environment()
+        done = [{"id": id, "path": str(store.pull(id, watch))} for id in _chosen(store, ids, profile)]
+    if as_json:
+        _print_json(done)
+    else:
+        for model in done:
+            _console().print(f"[green]ready[/green]  {model['id']}  [dim]{model['path']}[/dim]", soft_wrap=True)
+
+
+@app.command()
+def verify(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Read every byte of models again. A file that is wrong is not offered to services until it was pulled anew."""
+    with _failures_told(), _bars(as_json) as watch:
+        store = ModelStore.from_environment()
+        faults = {id: list(store.verify(id, watch)) for id in _chosen(store, ids, profile)}
+    if as_json:
+        _print_json([{"id": id, "intact": not found, "faults": found} for id, found in faults.items()])
+    else:
+        for id, found in faults.items():
+            told = f"{'; '.join(found)} (repair: ledge models pull {id})" if found else ""
+            _console().print(
+                f"[red]damaged[/red]  {id}: {told}" if found else f"[green]intact[/green]  {id}", soft_wrap=True
+            )
+    if any(faults.values()):
+        raise typer.Exit(1)
+
+
+@app.command("bundle")
+def bundle_models(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", dir_okay=False)],
+    ids: Ids = None,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put models that are here into one file, for a machine without a connection."""
+    with _failures_told(), _bars(as_json) as watch:
+        store = ModelStore.from_environment()
+        manifest = bundle(store, _chosen(store, ids, profile), output, watch)
+    if as_json:
+        _print_json({"path": str(output)} | manifest.model_dump())
+    else:
+        held = ", ".join(f"{model.id} ({model.licence})" for model in manifest.models)
+        _console().print(f"{output}  {readable(output.stat().st_size)}: {held}", soft_wrap=True, highlight=False)
+
+
+@app.command("import")
+def import_models(
+    file: Annotated[Path, typer.Argument(help="A file that `ledge models bundle` wrote.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Take in the models of a bundle, after every byte of it was checked against the catalogue here."""
+    with _failures_told(), _bars(as_json) as watch:
+        store = ModelStore.from_environment()
+        done = [
+            {"id": model.id, "path": str(store.path(model.id))} for model in import_bundle(store, file, watch).models
+        ]
+    if as_json:
+        _print_json(done)
+    else:
+        for model in done:
+            _console().print(f"[green]ready[/green]  {model['id']}  [dim]{model['path']}[/dim]", soft_wrap=True)
+
+
+@app.command()
+def remove(ids: Annotated[list[str], typer.Argument(help="Model ids.", show_default=False)]) -> None:
+    """Take models out of the store."""
+    with _failures_told():
+        store = ModelStore.from_environment()
+        for id in ids:
+            store.remove(id)
+
+
+def _chosen(store: ModelStore, ids: list[str] | None, profile: str | None) -> list[str]:
+    """The ids given, all known before the first is worked on; else those of the profile."""
+    if ids and profile:
+        raise typer.BadParameter("give model ids or --profile, not both")
+    if ids:
+        return [store.catalog.entry(id).id for id in dict.fromkeys(ids)]
+    if profile:
+        return list(Profile.load(profile, store.catalog).models)
+    return list(Profile.from_environment(store.catalog).models)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """One line on standard error and the exit code; SIGTERM cleans up as Ctrl-C does."""
+
+    def stop(signum: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except LedgeError as error:
+        _fail(error.message, 1)
+    except ValidationError as error:
+        _fail("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()), 2)
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on where this one was", 130)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.secho(f"ledge models: {message}", err=True)
+    raise typer.Exit(code) from None
+
+
+@contextmanager
+def _bars(quiet: bool) -> Iterator[Watch]:
+    """One bar a model and stage, on standard error so that standard output stays for the result."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())
+    with Bars(*columns, console=Console(stderr=True), disable=quiet) as bars:
+        tasks: dict[tuple[str, str], TaskID] = {}
+        files: dict[TaskID, dict[str, Progress]] = {}
+
+        def watch(progress: Progress) -> None:
+            key = (progress.model, progress.stage)
+            if key not in tasks:
+                tasks[key] = bars.add_task(f"{progress.model} [dim]{progress.stage}[/dim]", total=None)
+            seen = files.setdefault(tasks[key], {})
+            seen[progress.file] = progress
+            total_bytes = sum(file.total_bytes or 0 for file in seen.values())
+            done_bytes = sum(file.done_bytes for file in seen.values())
+            bars.update(tasks[key], completed=done_bytes, total=total_bytes or None)
+
+        yield watch
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, default=str))
