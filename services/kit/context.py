@@ -45,3 +45,9 @@ def current_call() -> CallContext | None:
 def enter_call(call: CallContext) -> None:
     """Makes `call` the current one for the rest of this task."""
     _current.set(call)
+
+
+def request_id_of(given: str) -> str:
+    """A caller's own request id where it is a plain token of at most 128 characters, else a new one."""
+    plain = given.isascii() and given.isprintable() and " " not in given
+    return given if plain and 0 < len(given) <= 128 else uuid.uuid4().hex

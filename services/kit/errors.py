@@ -130,6 +130,9 @@ def to_details(error: LedgeError) -> bytes:
 def from_rpc(error: grpc.aio.AioRpcError) -> LedgeError:
     """The error that an upstream status means, for callers that are no gRPC servers (the gateway, the CLI)."""
     message = error.details() or error.code().name
+    if error.code() is grpc.StatusCode.UNAVAILABLE and not upstream_details(error):
+        # Not said by a service but by gRPC, which quotes addresses.
+        return NotReady("a service that this call needs cannot be reached")
     kind = _CLASS_OF_CODE.get(error.code(), EngineFailed)
     if kind is Overloaded:
         return Overloaded(message, retry_after_s=retry_delay_s(error.trailing_metadata()) or 1.0)

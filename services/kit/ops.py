@@ -11,10 +11,12 @@ GET /v1/metrics        Prometheus
 """
 
 import contextlib
+import math
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -22,11 +24,16 @@ from ledge.model.v1 import model_pb2
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.kit.auth import Keys
 from services.kit.config import ServiceConfig, refuse
+from services.kit.errors import Unauthenticated
 
 LICENCE = "Apache-2.0"
 
@@ -155,21 +162,42 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     return bound
 
 
-def http_server(app: Any, *, max_connections: int | None = None) -> QuietServer:
-    """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`."""
+def http_server(app: Any, *, drain_s: float = 5, certificate: tuple[Path | None, Path | None] = (None, None)) -> Any:
+    """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
+
+    Args:
+        drain_s: how long requests in flight may take to finish.
+        certificate: files of the certificate chain and its key (PEM); given: HTTPS.
+    """
     return QuietServer(
         uvicorn.Config(
             app,
             lifespan="off",
             log_config=None,
             access_log=False,
-            limit_concurrency=max_connections,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=math.ceil(drain_s),
             server_header=False,
+            ssl_certfile=certificate[0],
+            ssl_keyfile=certificate[1],
         )
     )
 
 
 def ops_app(status: Status) -> Starlette:
-    """The management surface as an app of its own."""
-    return Starlette(routes=routes(status))
+    """The management surface as an app of its own; where keys are configured, all but health wants one."""
+    keys = Keys(status.config.keys())
+
+    class Guard:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and not scope["path"].startswith("/v1/health/"):
+                try:
+                    keys.tenant(Headers(scope=scope).get("authorization", ""))
+                except Unauthenticated as error:
+                    await JSONResponse({"error": error.message}, status_code=error.http)(scope, receive, send)
+                    return
+            await self._app(scope, receive, send)
+
+    return Starlette(routes=routes(status), middleware=[Middleware(Guard)])

@@ -11,8 +11,6 @@ BIND ──► LOAD ──► SERVE ──SIGTERM──► SETTLE ──settle_s
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import logging
 import signal
 import time
@@ -28,15 +26,15 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from services.kit import ops, telemetry
+from services.kit.auth import Keys
 from services.kit.config import ServiceConfig, read_config, refuse
-from services.kit.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, enter_call
+from services.kit.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, enter_call, request_id_of
 from services.kit.errors import (
     EngineFailed,
     LedgeError,
     NotReady,
     Overloaded,
     TooSlow,
-    Unauthenticated,
     to_details,
     upstream_details,
 )
@@ -44,8 +42,6 @@ from services.kit.errors import (
 log = logging.getLogger("ledge.server")
 Config = TypeVar("Config", bound=ServiceConfig)
 HEALTH = "/grpc.health.v1.Health/"
-PEER = "peer"
-"""Name of the key that other services show; only they may speak for another tenant."""
 
 
 class Service(Protocol):
@@ -94,7 +90,7 @@ class Calls(grpc.aio.ServerInterceptor):
         self._service = service
         self._slack_s = config.deadline_slack_s
         self._limit = config.max_concurrent_calls
-        self._keys = {hashlib.sha256(key.encode()).digest(): name for key, name in config.keys().items()}
+        self._keys = Keys(config.keys())
         self._in_flight = 0
         self._mean_s = 0.1
         self._wrapped: dict[str, Any] = {}
@@ -148,9 +144,7 @@ class Calls(grpc.aio.ServerInterceptor):
         remaining_s = context.time_remaining()
         # Without a deadline gRPC reports a date in the far future.
         deadline_s = time.monotonic() + remaining_s if remaining_s is not None and remaining_s < 1e8 else None
-        call = CallContext(deadline_s, tenant=metadata.get(TENANT_KEY, ""))
-        if request_id := metadata.get(REQUEST_ID_KEY, "")[:128]:
-            call = CallContext(deadline_s, request_id, call.tenant)
+        call = CallContext(deadline_s, request_id_of(metadata.get(REQUEST_ID_KEY, "")))
         enter_call(call)
         otel_context.attach(telemetry.incoming_trace(metadata))
         started_s = time.monotonic()
@@ -162,9 +156,9 @@ class Calls(grpc.aio.ServerInterceptor):
         ):
             try:
                 self._check_limit()
-                if self._keys:
-                    call = CallContext(deadline_s, call.request_id, self._tenant(metadata, call.tenant))
-                    enter_call(call)
+                tenant = self._keys.tenant(metadata.get("authorization", ""), metadata.get(TENANT_KEY, ""))
+                call = CallContext(deadline_s, call.request_id, tenant)
+                enter_call(call)
                 yield call
                 context.set_trailing_metadata(tuple(_timings(call, started_s)))
             except asyncio.CancelledError:
@@ -190,14 +184,6 @@ class Calls(grpc.aio.ServerInterceptor):
             raise Overloaded(
                 f"{self._service} already serves {self._limit} calls", retry_after_s=min(30.0, max(0.05, self._mean_s))
             )
-
-    def _tenant(self, metadata: dict[str, str], forwarded: str) -> str:
-        scheme, _, key = metadata.get("authorization", "").partition(" ")
-        digest = hashlib.sha256(key.strip().encode()).digest()
-        for known, name in self._keys.items():
-            if hmac.compare_digest(known, digest) and scheme.lower() == "bearer":
-                return forwarded if forwarded and name == PEER else name
-        raise Unauthenticated("an API key is needed: send it as `authorization: Bearer <key>`")
 
     def _ended(self, method: str, code: grpc.StatusCode, elapsed_s: float, call: CallContext) -> None:
         self._in_flight -= 1

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.propagate import extract, inject
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -118,7 +119,7 @@ def tracer() -> trace.Tracer:
 
 def incoming_trace(metadata: dict[str, str]) -> Any:
     """The OpenTelemetry context that a caller's metadata carries (W3C traceparent)."""
-    return extract(metadata)
+    return extract(metadata, Context())
 
 
 def outgoing_trace() -> dict[str, str]:

@@ -1,0 +1,48 @@
+"""Wires the gateway: config → peers → app → serve, and drains on SIGTERM."""
+
+import asyncio
+import logging
+import signal
+
+from services.gateway.app import make_app
+from services.gateway.config import GatewayConfig
+from services.gateway.peers import connect_peers
+from services.kit import ops, telemetry
+from services.kit.config import read_config
+
+log = logging.getLogger("ledge.gateway")
+
+
+async def serve(config: GatewayConfig) -> None:
+    """Serves until SIGTERM or SIGINT; then says it is not ready, settles, and lets requests in flight finish."""
+    stopping = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    peers = connect_peers(config)
+    status = ops.Status("gateway", config)
+    certificate = (config.tls_cert_file, config.tls_key_file)
+    server = ops.http_server(make_app(config, peers, status), drain_s=config.drain_s, certificate=certificate)
+    listener = ops.listen(config.host, config.port, "LEDGE_PORT")
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    port = listener.getsockname()[1]
+    log.info("listening", extra={"port": port, "ops_port": port})
+    status.ready = True
+    log.info("ready")
+    await stopping.wait()
+    status.ready, status.message = False, "draining"
+    log.info("draining")
+    await asyncio.sleep(config.settle_s)
+    server.should_exit = True
+    await serving
+    await peers.close()
+    log.info("stopped")
+
+
+def main() -> None:
+    config = read_config(GatewayConfig)
+    telemetry.set_up("gateway", config.log_level, config.log_format)
+    asyncio.run(serve(config))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What the gateway reads from its environment."""
+
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from services.kit.config import CommaList, ServiceConfig, env, split_commas
+
+
+class GatewayConfig(ServiceConfig):
+    """Settings of the HTTP door. `port` is its HTTP port; the management surface is served on the same one."""
+
+    port: int = Field(8000, ge=0, le=65535, validation_alias=env("PORT", "NIM_SERVER_PORT", "NIM_HTTP_API_PORT"))
+    """HTTP port. 0: any free one, told in the log line `listening`."""
+    llm: str = "127.0.0.1:50104"
+    """Address of the service that generates text."""
+    embedding: str = "127.0.0.1:50105"
+    """Address of the embedding service."""
+    reranking: str = "127.0.0.1:50107"
+    """Address of the reranking service."""
+    rag: str = "127.0.0.1:50108"
+    """Address of the service that answers from documents."""
+    rag_model: str = "ledge-rag"
+    """The model name that answers from documents on `/v1/chat/completions`."""
+    model_aliases: CommaList = ()
+    """Other names for models, comma-separated `alias=model`. An empty model means the one that is served."""
+    max_body_bytes: int = Field(4 * 2**20, ge=1024, le=2**30)
+    """Largest request body, in bytes; past it 413."""
+    cors_allow_origins: CommaList = Field((), validation_alias=env("CORS_ALLOW_ORIGINS", "NIM_CORS_ALLOW_ORIGINS"))
+    """Origins whose pages may call from a browser, comma-separated. Empty: only pages of this gateway."""
+
+    @field_validator("model_aliases", "cors_allow_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return split_commas(value)
+
+    @model_validator(mode="after")
+    def _aliases_are_pairs(self) -> Self:
+        for pair in self.model_aliases:
+            if "=" not in pair:
+                raise ValueError(f"LEDGE_MODEL_ALIASES: {pair!r} is not `alias=model`")
+        return self
+
+    def aliases(self) -> dict[str, str]:
+        """Alias → model id."""
+        return dict(pair.split("=", 1) for pair in self.model_aliases)

@@ -1,0 +1,247 @@
+"""OpenAI's chat completion in and out: the request schema, and the protobuf it means."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from ledge.llm.v1 import llm_pb2 as pb
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from services.kit.errors import InvalidInput
+
+FINISH_REASONS = {pb.STOP: "stop", pb.LENGTH: "length", pb.TOOL_CALLS: "tool_calls"}
+_ROLES = {
+    "system": pb.Message.SYSTEM,
+    "developer": pb.Message.SYSTEM,
+    "user": pb.Message.USER,
+    "assistant": pb.Message.ASSISTANT,
+    "tool": pb.Message.TOOL,
+}
+
+
+class _Body(BaseModel):
+    """Fields that OpenAI knows and this suite has no use for (`store`, `user`, `service_tier`, …) are let through."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class FunctionCall(_Body):
+    name: str
+    arguments: str = ""
+
+
+class ToolCall(_Body):
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+class ContentPart(_Body):
+    type: str
+    text: str = ""
+
+
+class ChatMessage(_Body):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[ContentPart] | None = None
+    name: str = ""
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str = ""
+
+    def text(self) -> str:
+        """The content as one text; parts that are no text are refused, not dropped."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        for part in self.content:
+            if part.type != "text":
+                raise InvalidInput(f"content of type {part.type!r} is not supported: send text")
+        return "".join(part.text for part in self.content)
+
+    def to_protobuf(self) -> pb.Message:
+        calls = [
+            pb.ToolCall(id=call.id, name=call.function.name, arguments_json=call.function.arguments)
+            for call in self.tool_calls
+        ]
+        return pb.Message(
+            role=_ROLES[self.role],
+            content=self.text(),
+            name=self.name,
+            tool_calls=calls,
+            tool_call_id=self.tool_call_id,
+        )
+
+
+class FunctionDefinition(_Body):
+    name: str
+    description: str = ""
+    parameters: dict[str, JsonValue] | None = None
+
+
+class ToolDefinition(_Body):
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+class NamedFunction(_Body):
+    name: str
+
+
+class NamedTool(_Body):
+    type: Literal["function"] = "function"
+    function: NamedFunction
+
+
+class JsonSchema(_Body):
+    name: str = "schema"
+    json_schema: dict[str, JsonValue] = Field({}, alias="schema")
+
+
+class ResponseFormat(_Body):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+class StreamOptions(_Body):
+    include_usage: bool = False
+
+
+class ChatCompletionRequest(_Body):
+    """`POST /v1/chat/completions`: OpenAI's fields, vLLM's sampling extras, and Ledge's own for `ledge-rag`."""
+
+    model: str = ""
+    messages: list[ChatMessage] = Field(min_length=1, max_length=512)
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
+    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
+    n: Annotated[int | None, Field(ge=1, le=8)] = None
+    stop: str | list[str] | None = None
+    max_tokens: Annotated[int | None, Field(ge=1)] = None
+    max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
+    presence_penalty: Annotated[float | None, Field(ge=-2, le=2)] = None
+    frequency_penalty: Annotated[float | None, Field(ge=-2, le=2)] = None
+    logit_bias: dict[int, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
+    seed: int | None = None
+    tools: list[ToolDefinition] = []
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    response_format: ResponseFormat | None = None
+    top_k: Annotated[int | None, Field(ge=0)] = None
+    min_p: Annotated[float | None, Field(ge=0, le=1)] = None
+    repetition_penalty: Annotated[float | None, Field(gt=0, le=2)] = None
+    priority: Annotated[int | None, Field(ge=-100, le=100)] = None
+    guided_json: dict[str, JsonValue] | str | None = None
+    guided_regex: str | None = None
+    guided_grammar: str | None = None
+    collection: str | None = None
+    """For `ledge-rag`: the collection to answer from."""
+    effort: Literal["fast", "balanced", "thorough"] | None = None
+    """For `ledge-rag`: how much work an answer may take."""
+
+    def stops(self) -> list[str]:
+        if self.stop is None:
+            return []
+        return [self.stop] if isinstance(self.stop, str) else self.stop
+
+    def to_protobuf(self, model: str) -> pb.ChatRequest:
+        """The call that this request means; absent fields stay absent, so that the service's defaults hold."""
+        request = pb.ChatRequest(
+            model=model,
+            messages=[message.to_protobuf() for message in self.messages],
+            sampling=self._sampling(),
+            tools=[_tool(tool.function) for tool in self.tools],
+            constraint=self._constraint(),
+        )
+        if self.tool_choice is not None:
+            request.tool_choice.CopyFrom(_tool_choice(self.tool_choice))
+        if self.priority is not None:
+            request.priority = self.priority
+        return request
+
+    def _sampling(self) -> pb.Sampling:
+        sampling = pb.Sampling(stop=self.stops(), logit_bias=self.logit_bias or {})
+        for name in (
+            "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
+            "repetition_penalty", "seed", "n",
+        ):  # fmt: skip
+            if (value := getattr(self, name)) is not None:
+                setattr(sampling, name, value)
+        if (limit := self.max_completion_tokens or self.max_tokens) is not None:
+            sampling.max_tokens = limit
+        if self.logprobs:
+            sampling.top_logprobs = self.top_logprobs or 0
+        return sampling
+
+    def _constraint(self) -> pb.Constraint | None:
+        if self.guided_json is not None:
+            schema = self.guided_json if isinstance(self.guided_json, str) else json.dumps(self.guided_json)
+            return pb.Constraint(json_schema=schema)
+        if self.guided_regex is not None:
+            return pb.Constraint(regex=self.guided_regex)
+        if self.guided_grammar is not None:
+            return pb.Constraint(grammar=self.guided_grammar)
+        if self.response_format is None or self.response_format.type == "text":
+            return None
+        if self.response_format.type == "json_object":
+            return pb.Constraint(json=True)
+        if self.response_format.json_schema is None:
+            raise InvalidInput("response_format.json_schema is missing")
+        return pb.Constraint(json_schema=json.dumps(self.response_format.json_schema.json_schema))
+
+
+def _tool(function: FunctionDefinition) -> pb.Tool:
+    schema = "" if function.parameters is None else json.dumps(function.parameters)
+    return pb.Tool(name=function.name, description=function.description, parameters_json_schema=schema)
+
+
+def _tool_choice(choice: str | NamedTool) -> pb.ToolChoice:
+    if isinstance(choice, NamedTool):
+        return pb.ToolChoice(name=choice.function.name)
+    return pb.ToolChoice(mode=choice.upper())
+
+
+def usage_of(usage: pb.Usage) -> dict[str, Any]:
+    """OpenAI's usage object."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_prompt_tokens},
+    }
+
+
+def logprobs_of(entries: Any) -> dict[str, Any] | None:
+    """OpenAI's logprobs object; None where none were asked for."""
+    if not entries:
+        return None
+    return {"content": [{**_logprob(entry), "top_logprobs": [_logprob(top) for top in entry.top]} for entry in entries]}
+
+
+def _logprob(entry: pb.TokenLogprob) -> dict[str, Any]:
+    return {"token": entry.token, "logprob": entry.logprob, "bytes": list(entry.token_bytes or entry.token.encode())}
+
+
+def message_of(message: pb.Message) -> dict[str, Any]:
+    """OpenAI's assistant message."""
+    told: dict[str, Any] = {"role": "assistant", "content": message.content or None, "refusal": None}
+    if message.tool_calls:
+        told["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments_json},
+            }
+            for call in message.tool_calls
+        ]
+    else:
+        told["content"] = message.content
+    return told
+
+
+def tool_call_delta(delta: pb.ToolCallDelta) -> dict[str, Any]:
+    """A piece of a tool call; a piece with an id begins a call."""
+    told: dict[str, Any] = {"index": delta.index, "function": {"arguments": delta.arguments_json}}
+    if delta.id:
+        told |= {"id": delta.id, "type": "function"}
+        told["function"]["name"] = delta.name
+    return told

@@ -1,0 +1,58 @@
+"""The services behind the gateway, one stub each, and the names models go by."""
+
+from dataclasses import dataclass
+
+from grpc_health.v1 import health_pb2_grpc
+from ledge.embedding.v1 import embedding_pb2, embedding_pb2_grpc
+from ledge.llm.v1 import llm_pb2, llm_pb2_grpc
+from ledge.rag.v1 import rag_pb2, rag_pb2_grpc
+from ledge.reranking.v1 import reranking_pb2, reranking_pb2_grpc
+
+from services.gateway.config import GatewayConfig
+from services.kit.client import Channel, connect
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Shared by all requests; closed when the gateway stops."""
+
+    llm: "llm_pb2_grpc.LlmServiceAsyncStub"
+    embedding: "embedding_pb2_grpc.EmbeddingServiceAsyncStub"
+    reranking: "reranking_pb2_grpc.RerankingServiceAsyncStub"
+    rag: "rag_pb2_grpc.RagServiceAsyncStub"
+    health: dict[str, health_pb2_grpc.HealthStub]
+    """By the gRPC service's full name."""
+    channels: tuple[Channel, ...]
+    aliases: dict[str, str]
+    rag_model: str
+
+    def model(self, name: str) -> str:
+        """The model id that a request's name means: an alias's target, or the name itself."""
+        return self.aliases.get(name, name)
+
+    async def close(self) -> None:
+        for channel in self.channels:
+            await channel.close()
+
+
+def connect_peers(config: GatewayConfig) -> Peers:
+    """Opens a channel to each service; nothing is called yet."""
+    llm = connect(config.llm, config, llm_pb2.DESCRIPTOR)
+    embedding = connect(config.embedding, config, embedding_pb2.DESCRIPTOR)
+    reranking = connect(config.reranking, config, reranking_pb2.DESCRIPTOR)
+    rag = connect(config.rag, config, rag_pb2.DESCRIPTOR)
+    return Peers(
+        llm=llm_pb2_grpc.LlmServiceStub(llm),
+        embedding=embedding_pb2_grpc.EmbeddingServiceStub(embedding),
+        reranking=reranking_pb2_grpc.RerankingServiceStub(reranking),
+        rag=rag_pb2_grpc.RagServiceStub(rag),
+        health={
+            "ledge.llm.v1.LlmService": health_pb2_grpc.HealthStub(llm),
+            "ledge.embedding.v1.EmbeddingService": health_pb2_grpc.HealthStub(embedding),
+            "ledge.reranking.v1.RerankingService": health_pb2_grpc.HealthStub(reranking),
+            "ledge.rag.v1.RagService": health_pb2_grpc.HealthStub(rag),
+        },
+        channels=(llm, embedding, reranking, rag),
+        aliases=config.aliases(),
+        rag_model=config.rag_model,
+    )

@@ -1,0 +1,117 @@
+"""Answers from the documents in the shape of a chat completion, for any OpenAI client."""
+
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from ledge.rag.v1 import rag_pb2 as pb
+
+from services.gateway.openai_chat import ChatCompletionRequest
+from services.gateway.peers import Peers
+from services.gateway.streaming import cancelled_after, event
+from services.kit.errors import EngineFailed, InvalidInput
+
+_EFFORTS = {"fast": pb.FAST, "balanced": pb.BALANCED, "thorough": pb.THOROUGH}
+
+
+def question_of(body: ChatCompletionRequest) -> pb.AnswerRequest:
+    """The last user message as the question, what was said before as history; system messages do not apply."""
+    if body.tools or body.n not in (None, 1) or (body.response_format and body.response_format.type != "text"):
+        raise InvalidInput("answers from documents take no tools, no response_format and n=1 only")
+    turns = [message for message in body.messages if message.role in ("user", "assistant")]
+    if not turns or turns[-1].role != "user":
+        raise InvalidInput("the last message must be the user's question")
+    request = pb.AnswerRequest(
+        question=turns[-1].text(),
+        history=[
+            pb.Turn(role=pb.Turn.USER if turn.role == "user" else pb.Turn.ASSISTANT, text=turn.text())
+            for turn in turns[:-1][-64:]
+        ],
+        collections=[body.collection] if body.collection else [],
+    )
+    if body.effort is not None:
+        request.effort = _EFFORTS[body.effort]
+    return request
+
+
+async def answer(peers: Peers, body: ChatCompletionRequest) -> dict[str, Any]:
+    """The whole completion; `citations`, `answered`, `degraded` and `timings_ms` stand beside OpenAI's fields."""
+    stream = peers.rag.Answer(question_of(body))
+    with cancelled_after(stream):
+        async for response in stream:
+            if response.HasField("done"):
+                done = response.done
+                message = {"role": "assistant", "content": done.answer, "refusal": None}
+                choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(done)}
+                return {**_head(peers, "chat.completion"), "choices": [choice], **_outcome(done)}
+    raise EngineFailed("the answer ended before it was done")
+
+
+async def answer_events(peers: Peers, body: ChatCompletionRequest) -> AsyncGenerator[str, None]:
+    """The completion as it is made; the last chunk carries the citations."""
+    head = _head(peers, "chat.completion.chunk")
+    delta: dict[str, Any] = {"role": "assistant", "content": ""}
+    stream = peers.rag.Answer(question_of(body))
+    with cancelled_after(stream):
+        async for response in stream:
+            if response.HasField("token"):
+                delta["content"] = response.token.text
+                yield event({**head, "choices": [_piece(delta, None)]})
+                delta = {}
+            elif response.HasField("done"):
+                outcome = _outcome(response.done)
+                usage = outcome.pop("usage")
+                yield event({**head, "choices": [_piece(delta, _finish(response.done))], **outcome})
+                if body.stream_options.include_usage:
+                    yield event({**head, "choices": [], "usage": usage})
+
+
+def _head(peers: Peers, kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": peers.rag_model,
+    }
+
+
+def _piece(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    return {"index": 0, "delta": dict(delta), "logprobs": None, "finish_reason": finish}
+
+
+def _finish(done: pb.Done) -> str:
+    return "length" if done.budget_exhausted else "stop"
+
+
+def _outcome(done: pb.Done) -> dict[str, Any]:
+    return {
+        "usage": {
+            "prompt_tokens": done.prompt_tokens,
+            "completion_tokens": done.completion_tokens,
+            "total_tokens": done.prompt_tokens + done.completion_tokens,
+        },
+        "answered": done.answered,
+        "citations": [_citation(citation) for citation in done.citations],
+        "degraded": list(done.degraded),
+        "timings_ms": {
+            **{step.name: round(step.elapsed_ms, 2) for step in done.steps},
+            "first_token": round(done.first_token_ms, 2),
+            "total": round(done.elapsed_ms, 2),
+        },
+    }
+
+
+def _citation(citation: pb.Citation) -> dict[str, Any]:
+    passage = citation.passage
+    return {
+        "number": citation.number,
+        "document": passage.document,
+        "page": passage.page if passage.HasField("page") else None,
+        "heading": " > ".join(passage.headings),
+        "text": passage.text,
+        "start": citation.start,
+        "end": citation.end,
+        "score": passage.score,
+        "passage_id": passage.id,
+    }

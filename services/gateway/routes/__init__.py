@@ -1,0 +1,1 @@
+"""One module a surface; each turns HTTP into one gRPC call and back."""

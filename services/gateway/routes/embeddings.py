@@ -1,0 +1,71 @@
+"""`POST /v1/embeddings`: OpenAI's, with the fields that NeMo Retriever adds."""
+
+import base64
+import struct
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request
+from ledge.embedding.v1 import embedding_pb2 as pb
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.peers import Peers
+from services.gateway.streaming import while_connected
+from services.kit.errors import InvalidInput
+
+router = APIRouter()
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts only: token ids belong to a tokenizer, and OpenAI's is not this model's."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = ""
+    input: str | list[str] | list[int] | list[list[int]]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Annotated[int | None, Field(ge=1)] = None
+    input_type: Literal["query", "passage"] | None = None
+    truncate: Literal["NONE", "START", "END"] = "NONE"
+
+    def texts(self) -> list[str]:
+        texts = [self.input] if isinstance(self.input, str) else self.input
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidInput("input must be texts: token ids of another model's tokenizer cannot be embedded")
+        return texts  # type: ignore[return-value]
+
+
+@router.post("/v1/embeddings")
+async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
+    """One embedding for each text, in order."""
+    peers: Peers = request.app.state.peers
+    model, input_type = _suffix(peers.model(body.model), body.input_type)
+    call = pb.EmbedRequest(
+        model=model,
+        inputs=body.texts(),
+        input_type=pb.QUERY if input_type == "query" else pb.PASSAGE,
+        truncate=body.truncate,
+        dimensions=body.dimensions,
+    )
+    response = await while_connected(request, peers.embedding.Embed(call))
+    data = [
+        {"object": "embedding", "index": index, "embedding": _vector(embedding.dense, body.encoding_format)}
+        for index, embedding in enumerate(response.embeddings)
+    ]
+    tokens = response.usage.prompt_tokens
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return JSONResponse({"object": "list", "data": data, "model": response.model, "usage": usage})
+
+
+def _suffix(model: str, input_type: str | None) -> tuple[str, str | None]:
+    """NeMo Retriever's `<model>-query` and `<model>-passage`, for clients that cannot send `input_type`."""
+    for suffix in ("query", "passage"):
+        if model.endswith(f"-{suffix}"):
+            return model.removesuffix(f"-{suffix}"), input_type or suffix
+    return model, input_type
+
+
+def _vector(dense: bytes, encoding_format: str) -> Any:
+    if encoding_format == "base64":
+        return base64.b64encode(dense).decode()
+    return struct.unpack(f"<{len(dense) // 4}f", dense)
