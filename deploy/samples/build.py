@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 import docx
+from docx.document import Document as WordDocument
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.text.paragraph import Paragraph as WordParagraph
@@ -264,9 +265,19 @@ def add_page_number(paragraph: WordParagraph) -> None:
     paragraph._p.append(field)
 
 
+def start_list(document: WordDocument) -> int:
+    """A new list that counts from 1: paragraphs that only share a style go on with the numbers of the list before."""
+    numbering = document.part.numbering_part.element
+    model = numbering.num_having_numId(document.styles["List Number"].element.pPr.numPr.numId.val)
+    started = numbering.add_num(model.abstractNumId.val)
+    started.add_lvlOverride(ilvl=0).add_startOverride(1)
+    return int(started.numId)
+
+
 def render_docx(source: str) -> bytes:
     blocks = parse(source)
     document = docx.Document()
+    list_id = 0
     properties = document.core_properties
     properties.title, properties.author, properties.comments = title_of(blocks), PUBLISHER, ""
     properties.created = properties.modified = BUILT_AT
@@ -281,7 +292,11 @@ def render_docx(source: str) -> bytes:
                 add_spans(document.add_paragraph(), spans)
             case Item(depth, number, spans):
                 style = "List Bullet" if number is None else "List Number"
-                add_spans(document.add_paragraph(style=style if depth == 1 else f"{style} {depth}"), spans)
+                paragraph = document.add_paragraph(style=style if depth == 1 else f"{style} {depth}")
+                add_spans(paragraph, spans)
+                if number is not None:
+                    list_id = start_list(document) if number == 1 else list_id
+                    paragraph._p.get_or_add_pPr().get_or_add_numPr().get_or_add_numId().val = list_id
             case Table(rows):
                 grid = document.add_table(len(rows), len(rows[0]), style="Light Grid Accent 1")
                 for row, cells in zip(grid.rows, rows, strict=True):
