@@ -12,13 +12,13 @@ class GatewayConfig(ServiceConfig):
 
     port: int = Field(8000, ge=0, le=65535, validation_alias=env("PORT", "NIM_SERVER_PORT", "NIM_HTTP_API_PORT"))
     """HTTP port. 0: any free one, told in the log line `listening`."""
-    llm: str = "127.0.0.1:50104"
+    llm_address: str = "127.0.0.1:50104"
     """Address of the service that generates text."""
-    embedding: str = "127.0.0.1:50105"
+    embedding_address: str = "127.0.0.1:50105"
     """Address of the embedding service."""
-    reranking: str = "127.0.0.1:50107"
+    reranking_address: str = "127.0.0.1:50107"
     """Address of the reranking service."""
-    rag: str = "127.0.0.1:50108"
+    rag_address: str = "127.0.0.1:50108"
     """Address of the service that answers from documents."""
     rag_model: str = "ledge-rag"
     """The model name that answers from documents on `/v1/chat/completions`."""

@@ -37,10 +37,10 @@ class Peers:
 
 def connect_peers(config: GatewayConfig) -> Peers:
     """Opens a channel to each service; nothing is called yet."""
-    llm = connect(config.llm, config, llm_pb2.DESCRIPTOR)
-    embedding = connect(config.embedding, config, embedding_pb2.DESCRIPTOR)
-    reranking = connect(config.reranking, config, reranking_pb2.DESCRIPTOR)
-    rag = connect(config.rag, config, rag_pb2.DESCRIPTOR)
+    llm = connect(config.llm_address, config, llm_pb2.DESCRIPTOR)
+    embedding = connect(config.embedding_address, config, embedding_pb2.DESCRIPTOR)
+    reranking = connect(config.reranking_address, config, reranking_pb2.DESCRIPTOR)
+    rag = connect(config.rag_address, config, rag_pb2.DESCRIPTOR)
     return Peers(
         llm=llm_pb2_grpc.LlmServiceStub(llm),
         embedding=embedding_pb2_grpc.EmbeddingServiceStub(embedding),
