@@ -19,7 +19,9 @@ _ALL: set["ServiceProcess"] = set()
 class ServiceProcess:
     """One `python -m services.<name>` with `LEDGE_*` settings; `wait_for` follows its log."""
 
-    def __init__(self, name: str, settings: dict[str, str] | None = None, cwd: Path = ROOT) -> None:
+    def __init__(
+        self, name: str, settings: dict[str, str] | None = None, cwd: Path = ROOT, module: str | None = None
+    ) -> None:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("LEDGE_", "NIM_"))}
         for kept in ("LEDGE_MODELS_DIR",):
             if kept in os.environ:
@@ -29,7 +31,7 @@ class ServiceProcess:
         self.log: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", f"services.{name}"],
+            [sys.executable, "-m", module or f"services.{name}"],
             env={**inherited, **defaults, **(settings or {})},
             stderr=subprocess.PIPE,
             text=True,

@@ -232,6 +232,8 @@ class Server:
     async def start(self) -> None:
         """Binds all ports; liveness is true from here on."""
         config = self._config
+        socket = ops.listen(config.host, config.ops_port, "LEDGE_OPS_PORT")
+        self.ops_port = socket.getsockname()[1]
         self._grpc = grpc.aio.server(
             interceptors=[Calls(self.status.service, config)],
             options=[
@@ -251,14 +253,12 @@ class Server:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._set_ready(False)
         self.port = _bind(self._grpc, config, config.port, "LEDGE_PORT")
-        await self._grpc.start()
         if config.health_port is not None:
             self._plain_health = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._plain_health)
             self.health_port = _bind_plain(self._plain_health, config, config.health_port, "LEDGE_HEALTH_PORT")
             await self._plain_health.start()
-        socket = ops.listen(config.host, config.ops_port, "LEDGE_OPS_PORT")
-        self.ops_port = socket.getsockname()[1]
+        await self._grpc.start()
         self._http = ops.http_server(ops.ops_app(self.status))
         self._tasks.append(asyncio.create_task(self._http.serve(sockets=[socket])))
         extra = {"port": self.port, "ops_port": self.ops_port, "health_port": self.health_port}

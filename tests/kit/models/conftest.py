@@ -33,7 +33,7 @@ def entry(model_id: str = "tiny", sources: list[str] | None = None, **changes: A
             {"path": path, "size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for path, content in FILES.items()
         ],
-        "sources": sources or ["https://nowhere.invalid/tiny"],
+        "sources": ["https://nowhere.invalid/tiny"] if sources is None else sources,
     } | changes
 
 

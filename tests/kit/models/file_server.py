@@ -23,10 +23,11 @@ class FileServer:
     drop_after_bytes: list[int] = field(default_factory=list)
     """The connection of each following request breaks after so many bytes, until the list is used up."""
     hold_after_bytes: int | None = None
-    """Every response stops there until `release` is set."""
+    """Every response stops there, and sets `held`, until `release` is set."""
     statuses: list[int] = field(default_factory=list)
     """What the following requests are answered with instead."""
     redirect_to: str | None = None
+    held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
     requests: list[Request] = field(default_factory=list)
 
@@ -78,6 +79,7 @@ class FileServer:
             elif (held_at := self.hold_after_bytes) is not None:
                 handler.wfile.write(content[:held_at])
                 handler.wfile.flush()
+                self.held.set()
                 self.release.wait()
                 handler.wfile.write(content[held_at:])
             else:

@@ -1,0 +1,107 @@
+import asyncio
+import json
+
+import grpc
+import pytest
+from ledge.llm.v1 import llm_pb2 as pb
+from ledge.llm.v1 import llm_pb2_grpc as rpc
+from ledge.rag.v1 import rag_pb2
+
+from services.kit.client import connect, service_config
+from services.kit.config import ServiceConfig
+from tests.kit.probe import ask
+from tests.kit.serving import failure_of, serving
+
+
+async def test_a_deadline_shrinks_over_two_hops() -> None:
+    async with serving() as far, serving() as middle, serving() as near:
+        order = f"call {middle.address} call {far.address} sleep 0"
+        left_s = float(await near.order(order, timeout=5.0))
+    slack_s = ServiceConfig().deadline_slack_s
+    assert 4.0 < left_s < 5.0 - 2 * slack_s
+
+
+async def test_a_deadline_that_ends_two_hops_away_is_too_slow_and_says_where() -> None:
+    async with serving() as far, serving() as near:
+        error = await failure_of(near.stub.Chat(ask(f"call {far.address} sleep 30"), timeout=0.5))
+        await asyncio.wait_for(far.probe.cancelled.wait(), 5)
+    assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "the next hop" in str(error.details()) or "deadline passed" in str(error.details())
+
+
+async def test_cancelling_a_call_cancels_the_work_two_hops_away() -> None:
+    async with serving() as far, serving() as middle, serving() as near:
+        call = near.stub.Chat(ask(f"call {middle.address} call {far.address} sleep 30"))
+        while not far.probe.calls:
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait_for(far.probe.cancelled.wait(), 5)
+
+
+async def test_request_id_tenant_and_trace_travel_with_the_call() -> None:
+    peer = ServiceConfig(peer_api_key="p")
+    async with (
+        serving(api_keys="peer=p,ada=a") as far,
+        serving(client=peer, api_keys="ada=a") as near,
+    ):
+        trace_id = "0af7651916cd43dd8448eb211c80319c"
+        metadata = [
+            ("authorization", "Bearer a"),
+            ("ledge-request-id", "my-request"),
+            ("traceparent", f"00-{trace_id}-b7ad6b7169203331-00"),
+        ]
+        bare = rpc.LlmServiceStub(grpc.aio.insecure_channel(near.address))
+        response = await bare.Chat(ask(f"call {far.address} seen"), metadata=metadata)
+    assert response.choices[0].message.content == f"my-request ada {trace_id}"
+
+
+async def test_only_a_peer_may_speak_for_another_tenant() -> None:
+    async with serving(api_keys="ada=a") as probe:
+        bare = rpc.LlmServiceStub(grpc.aio.insecure_channel(probe.address))
+        metadata = [("authorization", "Bearer a"), ("ledge-tenant", "bob")]
+        response = await bare.Chat(ask("seen"), metadata=metadata)
+    assert response.choices[0].message.content.split()[1] == "ada"
+
+
+async def test_an_idempotent_call_is_retried_until_the_service_is_there() -> None:
+    async with serving() as probe:
+        await probe.stub.ListModels(pb.ListModelsRequest())
+        assert probe.probe.calls == 3
+
+
+async def test_a_call_with_effects_is_never_sent_twice() -> None:
+    async with serving() as probe:
+        error = await failure_of(probe.stub.Chat(ask("raise NotReady busy")))
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert probe.probe.calls == 1
+
+
+def test_retries_follow_the_contract() -> None:
+    methods = {
+        (name["service"], name["method"])
+        for config in json.loads(service_config(rag_pb2.DESCRIPTOR))["methodConfig"]
+        for name in config["name"]
+    }
+    assert ("ledge.rag.v1.RagService", "Search") in methods
+    assert ("ledge.rag.v1.RagService", "DeleteDocument") not in methods
+    assert ("ledge.rag.v1.RagService", "Answer") not in methods
+
+
+async def test_calls_are_spread_over_all_addresses() -> None:
+    async with serving() as one, serving() as two:
+        target = f"ipv4:{one.address},{two.address}"
+        async with connect(target, ServiceConfig(), pb.DESCRIPTOR) as channel:
+            stub = rpc.LlmServiceStub(channel)
+            while not (one.probe.calls and two.probe.calls):
+                await stub.Chat(ask("echo x"), timeout=5)
+            before = (one.probe.calls, two.probe.calls)
+            for _ in range(20):
+                await stub.Chat(ask("echo x"))
+            assert (one.probe.calls, two.probe.calls) == (before[0] + 10, before[1] + 10)
+
+
+@pytest.mark.parametrize("callers", [100])
+async def test_a_hundred_callers_each_get_their_own_answer(callers: int) -> None:
+    async with serving() as probe:
+        answers = await asyncio.gather(*(probe.order(f"echo {number}") for number in range(callers)))
+    assert answers == [str(number) for number in range(callers)]
