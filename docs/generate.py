@@ -83,6 +83,12 @@ def contracts() -> str:
 def _file(file: FileDescriptorProto) -> list[str]:
     comments = {tuple(location.path): location.leading_comments for location in file.source_code_info.location}
     lines = ["", f"## {file.package}"]
+    enums = [(enum, (5, number)) for number, enum in enumerate(file.enum_type)]
+    enums += [
+        (enum, (4, outer, 4, number))
+        for outer, message in enumerate(file.message_type)
+        for number, enum in enumerate(message.enum_type)
+    ]
     for number, service in enumerate(file.service):
         lines += ["", f"### {service.name}", "", _prose(comments.get((6, number), ""))]
         for position, method in enumerate(service.method):
@@ -99,6 +105,14 @@ def _file(file: FileDescriptorProto) -> list[str]:
         for position, field in enumerate(message.field):
             told = _prose(comments.get((4, number, 2, position), "")).replace("|", "\\|")
             lines.append(f"| `{field.name}` = {field.number} | {_type(field)} | {told} |")
+    for enum, path in enums:
+        lines += ["", f"#### {enum.name}", ""]
+        if told := _prose(comments.get(path, "")):
+            lines += [told, ""]
+        lines += ["| value | meaning |", "|---|---|"]
+        for position, value in enumerate(enum.value):
+            told = _prose(comments.get((*path, 2, position), "")).replace("|", "\\|")
+            lines.append(f"| `{value.name}` = {value.number} | {told} |")
     return lines
 
 
