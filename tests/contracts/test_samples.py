@@ -110,8 +110,8 @@ def passages(name: str) -> list[str]:
 
 
 def holds(text: str, gold: str) -> bool:
-    """Whether the gold span stands in the text as whole words: "31 m" is not in "31 mg/l", nor "£5" in "£50"."""
-    return re.search(rf"(?<![\w.]){re.escape(gold)}(?![\w])", text, re.IGNORECASE) is not None
+    """Whether the gold span stands in the text as whole words and whole numbers: "£29" is not in "£29.50"."""
+    return re.search(rf"(?<![\w.])(?<!\d,){re.escape(gold)}(?!\w|[.,]\d)", text, re.IGNORECASE) is not None
 
 
 TEXTS = {path.name: extracted(path) for path in sorted(DOCUMENTS.iterdir())}
