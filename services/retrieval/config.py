@@ -1,0 +1,46 @@
+"""Settings of the retrieval service."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from services.kit.config import ServiceConfig
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "ledge" / "retrieval"
+
+
+class RetrievalConfig(ServiceConfig):
+    """What `services.retrieval` reads from its environment."""
+
+    engine: str = Field("qdrant-edge", pattern="^(qdrant-edge|memory)$")
+    """`qdrant-edge`: durable, approximate, fast. `memory`: exact, small, forgets everything; for tests."""
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    """Directory that holds the collections; one process at a time. Default: `ledge/retrieval` in `XDG_DATA_HOME`."""
+    max_collections: int = Field(128, ge=1, le=10_000)
+    """Collections that may exist at a time. Each costs about 1 MB of memory and a few threads while open."""
+    search_threads: int = Field(2, ge=1, le=256)
+    """Calls that read at a time. More than there are cores does not help."""
+    max_waiting_calls: int = Field(256, ge=1, le=100_000)
+    """Calls that may wait for a thread; past it RESOURCE_EXHAUSTED."""
+
+    language: str = Field("en", pattern="^[a-z]{2,3}$")
+    """Language of stop words and stemming for new collections, BCP-47; one without a stemmer: words as they are."""
+    average_terms: float = Field(80.0, ge=1, le=100_000)
+    """BM25: length of an average text, in terms without stop words. Texts longer than this count for less."""
+
+    hnsw_links: int = Field(16, ge=4, le=128)
+    """HNSW `m`: links of each point. More: better recall, more memory."""
+    hnsw_build_effort: int = Field(128, ge=16, le=2048)
+    """HNSW `ef_construct`: candidates while the graph is built. More: better recall, slower optimising."""
+    hnsw_search_effort: int = Field(128, ge=16, le=4096)
+    """HNSW `ef`: candidates of a search. More: better recall, slower search."""
+    indexing_threads: int = Field(1, ge=1, le=256)
+    """Threads that build the index in the background."""
+    optimize_after_points: int = Field(20_000, ge=100, le=10_000_000)
+    """Points written since the last optimising that start it although writes go on."""
+    optimize_idle_s: float = Field(2.0, ge=0.0, le=3600)
+    """Seconds without a write that start it."""

@@ -1,0 +1,191 @@
+"""The default engine: Qdrant's own shard, in process and durable, one directory a collection.
+
+data_dir/lock                                  held by the one process that may open it
+data_dir/collections/<name>/collection.json    dimensions and language; without it the directory is no collection
+                           /shard              Qdrant's segments and write-ahead log
+                           /attachments        LMDB
+                           /term-counts.npz    only while nothing was written since
+"""
+
+import fcntl
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from services.kit.errors import InvalidInput, LedgeError, NotFound
+from services.retrieval import metrics
+from services.retrieval.config import RetrievalConfig
+from services.retrieval.engine import Collection, Filter, Hit, Point, Query, Selection, TermCount
+from services.retrieval.engines.qdrant_collection import DESCRIPTION, QdrantCollection, Tuning
+
+log = logging.getLogger("ledge.retrieval")
+
+
+class QdrantEdge:
+    """All collections under one directory. One thread of its own keeps them optimised."""
+
+    name = "qdrant-edge"
+
+    def __init__(self, config: RetrievalConfig) -> None:
+        self._directory = config.data_dir / "collections"
+        self._language = config.language
+        self._max_collections = config.max_collections
+        self._after_points = config.optimize_after_points
+        self._idle_s = config.optimize_idle_s
+        self._tuning = Tuning(
+            links=config.hnsw_links,
+            build_effort=config.hnsw_build_effort,
+            search_effort=config.hnsw_search_effort,
+            indexing_threads=config.indexing_threads,
+            average_terms=config.average_terms,
+        )
+        self._own(config.data_dir)
+        self._changing = threading.Lock()
+        self._collections = self._open_all()
+        self._work = threading.Condition()
+        self._closing = False
+        self._maintenance = threading.Thread(target=self._maintain, name="retrieval-optimizer", daemon=True)
+        self._maintenance.start()
+
+    def _own(self, data_dir: Path) -> None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock = (data_dir / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInput(
+                f"another process has opened {data_dir}: stop it, or set LEDGE_DATA_DIR to another directory"
+            ) from None
+        except OSError as error:
+            raise InvalidInput(f"LEDGE_DATA_DIR: {data_dir} cannot be used: {error.strerror}") from None
+
+    def _open_all(self) -> dict[str, QdrantCollection]:
+        found = sorted(path for path in self._directory.iterdir() if path.is_dir())
+        for path in found:
+            if not (path / DESCRIPTION).exists():
+                shutil.rmtree(path, ignore_errors=True)
+        names = [path.name for path in found if path.exists()]
+        with ThreadPoolExecutor(4) as threads:
+            opened = threads.map(self._open, names)
+            return dict(zip(names, opened, strict=True))
+
+    def _open(self, name: str) -> QdrantCollection:
+        started_s = time.monotonic()
+        collection = QdrantCollection(self._directory / name, name, self._tuning)
+        load_s = round(time.monotonic() - started_s, 3)
+        log.info("collection opened", extra={"collection": name, "points": collection.points, "load_s": load_s})
+        return collection
+
+    def create_collection(self, name: str, dimensions: int) -> bool:
+        with self._changing:
+            there = self._collections.get(name)
+            if there is not None:
+                if there.dimensions != dimensions:
+                    raise InvalidInput(f"collection {name!r} exists with {there.dimensions} dimensions")
+                return False
+            if len(self._collections) >= self._max_collections:
+                raise InvalidInput(f"there are {self._max_collections} collections, as many as may be: delete one")
+            QdrantCollection.create(self._directory / name, dimensions, self._language, self._tuning)
+            self._collections = self._collections | {name: self._open(name)}
+            return True
+
+    def collections(self) -> Sequence[Collection]:
+        there = self._collections
+        return [Collection(name, there[name].dimensions, there[name].points) for name in sorted(there)]
+
+    def dimensions(self, collection: str) -> int:
+        return self._get(collection).dimensions
+
+    def delete_collection(self, name: str) -> None:
+        with self._changing:
+            collection = self._get(name)
+            self._collections = {key: value for key, value in self._collections.items() if key != name}
+            collection.destroy()
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        self._get(collection).upsert(points)
+        self._wake()
+
+    def delete(self, collection: str, ids: Sequence[str], filter: Filter | None) -> int:
+        deleted = self._get(collection).delete(ids, filter)
+        self._wake()
+        return deleted
+
+    def search(self, collection: str, query: Query) -> Sequence[Hit]:
+        return self._get(collection).search(query)
+
+    def scroll(
+        self, collection: str, filter: Filter, limit: int, start: str | None, selection: Selection
+    ) -> tuple[Sequence[Point], str | None]:
+        return self._get(collection).scroll(filter, limit, start, selection)
+
+    def count(self, collection: str, filter: Filter) -> int:
+        return self._get(collection).count(filter)
+
+    def count_terms(self, collection: str, text: str) -> tuple[Sequence[TermCount], int]:
+        return self._get(collection).count_terms(text)
+
+    def _get(self, name: str) -> QdrantCollection:
+        try:
+            return self._collections[name]
+        except KeyError:
+            raise NotFound(f"there is no collection {name!r}") from None
+
+    def close(self) -> None:
+        with self._work:
+            self._closing = True
+            self._work.notify()
+        self._maintenance.join()
+        for collection in self._collections.values():
+            collection.close()
+        self._lock.close()
+
+    def _wake(self) -> None:
+        with self._work:
+            self._work.notify()
+
+    def _maintain(self) -> None:
+        """Optimises a collection once it is idle, or has changed much; one at a time."""
+        while (collection := self._next()) is not None:
+            self._optimize(collection)
+
+    def _next(self) -> QdrantCollection | None:
+        """Waits for a collection that is due; None when the engine closes."""
+        with self._work:
+            while not self._closing:
+                if (due := self._due()) is not None:
+                    return due
+                self._work.wait(self._idle_s if self._anything_wanted() else None)
+            return None
+
+    def _anything_wanted(self) -> bool:
+        return any(collection.wants_maintenance for collection in self._collections.values())
+
+    def _due(self) -> QdrantCollection | None:
+        now_s = time.monotonic()
+        for collection in self._collections.values():
+            idle = now_s - collection.written_s >= self._idle_s
+            if collection.wants_maintenance and (idle or collection.unoptimized >= self._after_points):
+                return collection
+        return None
+
+    def _optimize(self, collection: QdrantCollection) -> None:
+        started_s = time.monotonic()
+        metrics.OPTIMIZING.set(1)
+        try:
+            collection.maintain()
+        except LedgeError as error:
+            if collection.name in self._collections:
+                # Left as it is until the next write: searches are right without, only slower.
+                log.error("cannot optimise", extra={"collection": collection.name, "reason": error.message})
+                collection.written_s = time.monotonic()
+        else:
+            elapsed_s = time.monotonic() - started_s
+            metrics.OPTIMIZE_SECONDS.observe(elapsed_s)
+            log.info("optimised", extra={"collection": collection.name, "elapsed_s": round(elapsed_s, 2)})
+        finally:
+            metrics.OPTIMIZING.set(0)

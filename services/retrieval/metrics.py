@@ -1,0 +1,10 @@
+"""What the retrieval service tells Prometheus beside what every service does."""
+
+from prometheus_client import Gauge, Histogram
+
+OPTIMIZING = Gauge("ledge_retrieval_optimizing", "1 while an index is being optimised.")
+OPTIMIZE_SECONDS = Histogram(
+    "ledge_retrieval_optimize_seconds",
+    "How long optimising a collection took.",
+    buckets=(0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
+)
