@@ -1,0 +1,33 @@
+"""`python -m services.rag`: config → peers, readers → service → serve."""
+
+from ledge.rag.v1 import rag_pb2 as pb
+
+from services.kit.server import run
+from services.rag.config import RagConfig
+from services.rag.ingest import Ingester, Limits
+from services.rag.library import Library
+from services.rag.passage_encoding import PassageEncoder
+from services.rag.peers import Peers
+from services.rag.readers import Readers
+from services.rag.service import RagService
+from services.rag.storing import Storing
+
+
+async def build(config: RagConfig) -> RagService:
+    peers = Peers(config)
+    readers = Readers(
+        config.parsers,
+        config.parser_memory_bytes,
+        config.max_document_characters,
+        config.parser_timeout_s,
+        config.sentence_language,
+    )
+    await readers.prime()
+    library = Library(peers)
+    storing = Storing(library, PassageEncoder(peers, config.embed_calls), readers, config.embed_tokens)
+    limits = Limits(config.max_document_bytes, config.documents_in_flight, config.upload_idle_s)
+    return RagService(peers, readers, library, Ingester(storing, limits))
+
+
+if __name__ == "__main__":
+    run("rag", RagConfig, pb.DESCRIPTOR, build)

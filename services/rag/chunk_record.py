@@ -1,0 +1,241 @@
+"""How a chunk is kept in `retrieval`: a point with text, metadata, and an attachment that holds its segments.
+
+Point.text is the headings, a line break, and the body, so that text search sees both; `body_start` tells
+where the body begins. Filters match `document`, `page`, `headings`, and the user's own as `metadata.<key>`.
+
+The attachment `segments`, little-endian, so that a question reads vectors instead of encoding passages again:
+
+    header    version, dimensions, number of segments, number of groups, scale of rows, scale of dense
+    segments  start, end, rows, group, kind          of each
+    groups    rows, bytes of lead-in                 of each; group 0 is the headings, the others are lead-ins
+    lead-ins  UTF-8, one after the other
+    dense     int8 [segments × dimensions]           each segment encoded with its context
+    rows      int8 [· × dimensions]                  token vectors: those of the groups, then those of the segments
+
+What stands above several segments is kept once. Rows of marks without letters or digits are left out: no
+question asks for a comma.
+"""
+
+import struct
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from google.protobuf.struct_pb2 import Struct
+from ledge.embedding.v1 import embedding_pb2
+from ledge.model.v1 import model_pb2
+from ledge.retrieval.v1 import retrieval_pb2
+from numpy.typing import NDArray
+
+from services.kit.errors import EngineFailed
+from services.rag.contextual import contextual, heading_line
+from services.rag.document import Chunk, Kind, Segment
+
+VERSION = 1
+ATTACHMENT = "segments"
+WITH_SEGMENTS = retrieval_pb2.Selection(text=True, metadata=True, attachments=[ATTACHMENT])
+"""What a question selects."""
+WITHOUT_SEGMENTS = retrieval_pb2.Selection(text=True, metadata=True)
+
+_NAMESPACE = uuid.UUID("6d0f3bb0-6bd6-5d0c-9d06-8a3a9f0b3a51")
+_HEADER = struct.Struct("<BHHHff")
+_SEGMENT = np.dtype([("start", "<u4"), ("end", "<u4"), ("rows", "<u2"), ("group", "<u2"), ("kind", "u1")])
+_GROUP = np.dtype([("rows", "<u2"), ("lead_in_bytes", "<u2")])
+_KINDS = list(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The document that chunks belong to."""
+
+    document: str
+    """Its name."""
+    revision: str
+    """Hex digest of all that its chunks are made from."""
+    metadata: Struct
+    """The user's own."""
+
+    def point_id(self, index: int) -> str:
+        """The same chunk has the same id whenever it is made, so writing it twice is writing it once."""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.document}\0{self.revision}\0{index}"))
+
+
+def chunk_text(chunk: Chunk) -> tuple[str, int]:
+    """The text that is indexed and encoded, and where the body begins in it."""
+    line = heading_line(chunk.headings)
+    return (f"{line}\n{chunk.body}", len(line) + 1) if line else (chunk.body, 0)
+
+
+def segment_text(chunk: Chunk, segment: Segment) -> tuple[str, int, int]:
+    """The text under which a segment is encoded, and where its lead-in and its own words begin."""
+    return contextual(chunk.headings, chunk.text_of(segment), segment.lead_in)
+
+
+def to_point(
+    origin: Origin, chunk: Chunk, vector: bytes, embeddings: Sequence[embedding_pb2.Embedding]
+) -> retrieval_pb2.Point:
+    """The point of a chunk.
+
+    Args:
+        vector: dense embedding of `chunk_text`.
+        embeddings: dense and tokens (INT8) of `segment_text`, one a segment.
+    """
+    text, body_start = chunk_text(chunk)
+    metadata = Struct()
+    metadata.update(
+        {
+            "document": origin.document,
+            "revision": origin.revision,
+            "index": chunk.index,
+            "headings": list(chunk.headings),
+            "body_start": body_start,
+        }
+    )
+    if chunk.page is not None:
+        metadata["page"] = chunk.page
+    if origin.metadata.fields:
+        metadata.fields["metadata"].struct_value.CopyFrom(origin.metadata)
+    return retrieval_pb2.Point(
+        id=origin.point_id(chunk.index),
+        vector=vector,
+        text=text,
+        metadata=metadata,
+        attachments={ATTACHMENT: _pack(chunk, embeddings)},
+    )
+
+
+def _pack(chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding]) -> bytes:
+    dimensions = embeddings[0].dimensions
+    scale = max((embedding.tokens.scale for embedding in embeddings), default=1.0) or 1.0
+    segments = np.zeros(len(chunk.segments), _SEGMENT)
+    own: list[NDArray[np.int8]] = []
+    lead_ins = [""]
+    groups: list[NDArray[np.int8]] = [np.zeros((0, dimensions), np.int8)]
+    for place, (segment, embedding) in enumerate(zip(chunk.segments, embeddings, strict=True)):
+        text, lead_in_start, own_start = segment_text(chunk, segment)
+        rows, starts = _rows(text, embedding, scale)
+        if place == 0:
+            groups[0] = rows[starts < lead_in_start]
+        group = lead_ins.index(segment.lead_in) if segment.lead_in in lead_ins else len(lead_ins)
+        if group == len(lead_ins):
+            lead_ins.append(segment.lead_in)
+            groups.append(rows[(starts >= lead_in_start) & (starts < own_start)])
+        own.append(rows[starts >= own_start])
+        segments[place] = (segment.start, segment.end, len(own[-1]), group, _KINDS.index(segment.kind))
+    dense = np.stack([np.frombuffer(embedding.dense, "<f4") for embedding in embeddings])
+    dense_scale = float(np.abs(dense).max()) / 127 or 1.0
+    encoded = [lead_in.encode() for lead_in in lead_ins]
+    group_table = np.array([(len(rows), len(text)) for rows, text in zip(groups, encoded, strict=True)], _GROUP)
+    return b"".join(
+        [
+            _HEADER.pack(VERSION, dimensions, len(segments), len(groups), scale, dense_scale),
+            segments.tobytes(),
+            group_table.tobytes(),
+            *encoded,
+            np.rint(dense / dense_scale).astype(np.int8).tobytes(),
+            *(rows.tobytes() for rows in (*groups, *own)),
+        ]
+    )
+
+
+def _rows(text: str, embedding: embedding_pb2.Embedding, scale: float) -> tuple[NDArray[np.int8], NDArray[np.uint32]]:
+    """The rows worth keeping, quantised by `scale`, and where in the text each begins."""
+    offsets = np.array(embedding.token_offsets, np.uint32).reshape(-1, 2)
+    rows = np.frombuffer(embedding.tokens.data, np.int8).reshape(-1, embedding.tokens.dimensions)
+    kept = np.fromiter((any(map(str.isalnum, text[start:end])) for start, end in offsets), bool, len(offsets))
+    rows, starts = rows[kept], offsets[kept, 0]
+    if embedding.tokens.scale != scale:
+        rows = np.rint(rows * np.float32(embedding.tokens.scale / scale)).astype(np.int8)
+    return rows, starts
+
+
+@dataclass(frozen=True)
+class StoredSegment:
+    """A segment as it was stored; see `StoredChunk` for its vectors."""
+
+    start: int
+    end: int
+    kind: Kind
+    lead_in: str
+    group: int
+    first_row: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class StoredChunk:
+    """A chunk as a question finds it. Vectors are read only when asked for."""
+
+    id: str
+    document: str
+    headings: tuple[str, ...]
+    page: int | None
+    body: str
+    index: int
+    metadata: Struct
+    """The user's own."""
+    attachment: bytes = b""
+
+    @cached_property
+    def _layout(self) -> tuple[tuple[StoredSegment, ...], list[tuple[int, int]], int, float, int, float, int]:
+        version, dimensions, segment_count, group_count, scale, dense_scale = _HEADER.unpack_from(self.attachment)
+        if version != VERSION:
+            raise EngineFailed(f"document {self.document!r} was stored in another format: ingest it again")
+        place = _HEADER.size
+        table = np.frombuffer(self.attachment, _SEGMENT, segment_count, place)
+        place += table.nbytes
+        groups = np.frombuffer(self.attachment, _GROUP, group_count, place)
+        place += groups.nbytes
+        lead_ins, group_rows, row = [], [], 0
+        for rows, lead_in_bytes in groups.tolist():
+            lead_ins.append(self.attachment[place : place + lead_in_bytes].decode())
+            place += lead_in_bytes
+            group_rows.append((row, rows))
+            row += rows
+        segments = []
+        for start, end, rows, group, kind in table.tolist():
+            segments.append(StoredSegment(start, end, _KINDS[kind], lead_ins[group], group, row, rows))
+            row += rows
+        dense_place = place
+        rows_place = dense_place + segment_count * dimensions
+        return tuple(segments), group_rows, dimensions, scale, rows_place, dense_scale, dense_place
+
+    @property
+    def segments(self) -> tuple[StoredSegment, ...]:
+        return self._layout[0] if self.attachment else ()
+
+    def dense(self) -> NDArray[np.float32]:
+        """One vector a segment, encoded with its context: [segments × dimensions], length about 1."""
+        segments, _, dimensions, _, _, dense_scale, place = self._layout
+        packed = np.frombuffer(self.attachment, np.int8, len(segments) * dimensions, place)
+        return packed.reshape(-1, dimensions) * np.float32(dense_scale)
+
+    def token_vectors(self, segment: StoredSegment) -> model_pb2.TokenVectors:
+        """Token vectors of the segment with those of its headings and its lead-in before them."""
+        _, group_rows, dimensions, scale, place, _, _ = self._layout
+        parts = [group_rows[0], (segment.first_row, segment.rows)]
+        if segment.group:
+            parts.insert(1, group_rows[segment.group])
+        data = b"".join(
+            self.attachment[place + first * dimensions : place + (first + rows) * dimensions] for first, rows in parts
+        )
+        return model_pb2.TokenVectors(
+            data=data, dimensions=dimensions, encoding=model_pb2.TokenVectors.INT8, scale=scale
+        )
+
+
+def from_point(point: retrieval_pb2.Point) -> StoredChunk:
+    """Reads what `to_point` made; without the attachment the chunk has no segments."""
+    fields = point.metadata.fields
+    return StoredChunk(
+        id=point.id,
+        document=fields["document"].string_value,
+        headings=tuple(value.string_value for value in fields["headings"].list_value.values),
+        page=int(fields["page"].number_value) if "page" in fields else None,
+        body=point.text[int(fields["body_start"].number_value) :],
+        index=int(fields["index"].number_value),
+        metadata=fields["metadata"].struct_value if "metadata" in fields else Struct(),
+        attachment=point.attachments.get(ATTACHMENT, b""),
+    )

@@ -1,0 +1,39 @@
+"""Settings of the rag service."""
+
+from pydantic import Field
+
+from services.kit.config import ServiceConfig
+
+
+class RagConfig(ServiceConfig):
+    """Settings of the rag service."""
+
+    embedding_address: str = "127.0.0.1:50105"
+    """Where the embedding service listens: `host:port`, or any gRPC target."""
+    retrieval_address: str = "127.0.0.1:50106"
+    """Where the retrieval service listens."""
+    reranking_address: str = "127.0.0.1:50107"
+    """Where the reranking service listens."""
+    llm_address: str = "127.0.0.1:50104"
+    """Where the llm service listens."""
+
+    max_document_bytes: int = Field(64 * 2**20, ge=1, le=2**32)
+    """Largest document taken in, in bytes."""
+    max_document_characters: int = Field(64_000_000, ge=1)
+    """Most text, in characters, that one document may unfold to (3000 are about a page)."""
+    documents_in_flight: int = Field(8, ge=1, le=256)
+    """Documents being received or stored at a time, over all calls. Further uploads wait."""
+    upload_idle_s: float = Field(60.0, gt=0, le=3600)
+    """How long an ingest may wait for the client's next message while it has nothing else to do."""
+    parsers: int = Field(1, ge=1, le=64)
+    """Worker processes that read documents."""
+    parser_memory_bytes: int = Field(1024 * 2**20, ge=2**27)
+    """Most address space, in bytes, that one of them may take. A document that needs more is rejected."""
+    parser_timeout_s: float = Field(60.0, gt=0, le=3600)
+    """How long a parser may work without handing over the next pages before it is stopped."""
+    sentence_language: str = Field("en", pattern="^[a-z]{2,3}$")
+    """Language (ISO 639) whose rules and abbreviations cut sentences; for others the rules degrade gently."""
+    embed_tokens: int = Field(4096, ge=64, le=2**20)
+    """About how many tokens go into one embedding call. Smaller: questions wait less while documents are ingested."""
+    embed_calls: int = Field(2, ge=1, le=64)
+    """Embedding calls in flight at a time, over all ingests."""

@@ -1,0 +1,36 @@
+"""Reads documents: bytes in, blocks out, one parser a format, each in its own file."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.kit.errors import InvalidInput
+from services.rag.document import Block
+from services.rag.parsers.media_type import MediaType
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A document being read."""
+
+    blocks: Iterator[Block]
+    """In reading order, made as they are asked for. Raises InvalidInput where the document cannot be read further."""
+    pages: int | None = None
+    """How many pages there are; None in formats without pages."""
+
+
+def read(content: bytes, media_type: MediaType) -> Reading:
+    """Opens a document.
+
+    Raises:
+        InvalidInput: it cannot be read; says why in words for the person who sent it.
+    """
+    match media_type:
+        case MediaType.MARKDOWN:
+            from services.rag.parsers.markdown import read_markdown
+
+            return Reading(read_markdown(content))
+        case MediaType.TEXT:
+            from services.rag.parsers.text import read_text
+
+            return Reading(read_text(content))
+    raise InvalidInput(f"{media_type} is not read here")

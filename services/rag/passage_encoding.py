@@ -1,0 +1,72 @@
+"""Turns chunks into points: one encoding of the chunk to find it by, one of each segment to answer from."""
+
+import asyncio
+from collections.abc import Sequence
+
+import grpc
+from ledge.embedding.v1 import embedding_pb2
+from ledge.retrieval.v1 import retrieval_pb2
+
+from services.kit.errors import NotReady, retry_delay_s, step
+from services.rag import chunk_record
+from services.rag.chunk_record import Origin
+from services.rag.document import Chunk
+from services.rag.peers import Peers
+
+MAX_INPUTS = 2048
+CHUNKING = 1
+"""Raise it when chunks come out otherwise than before: documents sent again are then stored anew."""
+
+
+class PassageEncoder:
+    """Shared by all ingests; bounds how much of the embedding service they take together.
+
+    Args:
+        calls: calls in flight at a time.
+    """
+
+    def __init__(self, peers: Peers, calls: int) -> None:
+        self._embedding = peers.embedding
+        self._turn = asyncio.Semaphore(calls)
+
+    async def encoding(self) -> tuple[str, int]:
+        """What vectors and chunks are made by, in one word, and the length of the vectors."""
+        with step("embedding"):
+            models = (await self._embedding.ListModels(embedding_pb2.ListModelsRequest())).models
+        if not models:
+            raise NotReady("the embedding service serves no model")
+        return f"{models[0].id}/{chunk_record.VERSION}/{CHUNKING}", models[0].dimensions
+
+    async def points(self, origin: Origin, chunks: Sequence[Chunk]) -> list[retrieval_pb2.Point]:
+        """The points of some chunks of a document."""
+        texts = [chunk_record.segment_text(chunk, segment)[0] for chunk in chunks for segment in chunk.segments]
+        outputs = embedding_pb2.Outputs(dense=True, tokens=True)
+        segments = [
+            embedding
+            for start in range(0, len(texts), MAX_INPUTS)
+            for embedding in await self._embed(texts[start : start + MAX_INPUTS], outputs)
+        ]
+        wholes = await self._embed(
+            [chunk_record.chunk_text(chunk)[0] for chunk in chunks], embedding_pb2.Outputs(dense=True)
+        )
+        points = []
+        for chunk, whole in zip(chunks, wholes, strict=True):
+            own, segments = segments[: len(chunk.segments)], segments[len(chunk.segments) :]
+            points.append(chunk_record.to_point(origin, chunk, whole.dense, own))
+        return points
+
+    async def _embed(self, texts: list[str], outputs: embedding_pb2.Outputs) -> list[embedding_pb2.Embedding]:
+        """Embeds passages; while the service is full it waits as long as it is told to: an ingest has time."""
+        request = embedding_pb2.EmbedRequest(
+            inputs=texts, input_type=embedding_pb2.PASSAGE, truncate=embedding_pb2.END, outputs=outputs
+        )
+        async with self._turn:
+            while True:
+                try:
+                    with step("embedding"):
+                        return list((await self._embedding.Embed(request)).embeddings)
+                except grpc.aio.AioRpcError as error:
+                    delay_s = retry_delay_s(error.trailing_metadata())
+                    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED or delay_s is None:
+                        raise
+                    await asyncio.sleep(delay_s)

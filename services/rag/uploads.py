@@ -1,0 +1,72 @@
+"""Receives documents from a stream of requests, each into an unnamed temporary file, hashed on the way."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from google.protobuf.struct_pb2 import Struct
+from ledge.rag.v1 import rag_pb2 as pb
+
+from services.kit.errors import EngineFailed, InvalidInput, TooSlow
+
+MAX_NAME_CHARACTERS = 512
+MAX_CONTENT_BYTES = 2**20
+MAX_METADATA_BYTES = 16 * 1024
+
+
+@dataclass(slots=True)
+class Upload:
+    """A document and the file it was received into."""
+
+    name: str
+    media_type: str
+    metadata: Struct
+    file: BinaryIO
+    """Unnamed: it is gone when it is closed, and when the process dies."""
+    size_bytes: int = 0
+    sha256: bytes = b""
+    _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+    def write(self, content: bytes) -> None:
+        self._digest.update(content)
+        self.size_bytes += len(content)
+        try:
+            self.file.write(content)
+        except OSError as error:
+            raise EngineFailed(f"an uploaded document cannot be kept: {error.strerror}; set TMPDIR") from error
+
+    def finish(self) -> None:
+        self.sha256 = self._digest.digest()
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def new_upload(start: pb.DocumentStart) -> Upload:
+    return Upload(start.name, start.media_type, start.metadata, tempfile.TemporaryFile())
+
+
+def check_start(start: pb.DocumentStart) -> None:
+    """Raises InvalidInput for a start that is wrong in itself."""
+    if not 1 <= len(start.name) <= MAX_NAME_CHARACTERS or not start.name.isprintable():
+        raise InvalidInput(f"a document's name is 1 to {MAX_NAME_CHARACTERS} printable characters")
+    if len(start.sha256) not in (0, 32):
+        raise InvalidInput(f"{start.name!r}: sha256 is 32 bytes, or absent")
+    if start.metadata.ByteSize() > MAX_METADATA_BYTES:
+        raise InvalidInput(f"{start.name!r}: metadata is larger than {MAX_METADATA_BYTES} bytes")
+
+
+async def next_request(requests: AsyncIterator[pb.IngestRequest], idle_s: float | None) -> pb.IngestRequest | None:
+    """The next message; None at the end.
+
+    Raises:
+        TooSlow: none came in time.
+    """
+    try:
+        async with asyncio.timeout(idle_s):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise TooSlow(f"the client sent nothing for {idle_s:g} s in the middle of a document") from None
