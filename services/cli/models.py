@@ -61,7 +61,7 @@ def list_models(as_json: AsJson = False) -> None:
 @app.command()
 def pull(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Fetch models and verify them. What is here already is not fetched again; what was cut short goes on."""
-    with _failures_told(), _bars(as_json) as watch:
+    with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
         done = [{"id": id, "path": str(store.pull(id, watch))} for id in _chosen(store, ids, profile)]
     if as_json:
@@ -74,7 +74,7 @@ def pull(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) 
 @app.command()
 def verify(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Read every byte of models again. A file that is wrong is not offered to services until it was pulled anew."""
-    with _failures_told(), _bars(as_json) as watch:
+    with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
         faults = {id: list(store.verify(id, watch)) for id in _chosen(store, ids, profile)}
     if as_json:
@@ -97,7 +97,7 @@ def bundle_models(
     as_json: AsJson = False,
 ) -> None:
     """Put models that are here into one file, for a machine without a connection."""
-    with _failures_told(), _bars(as_json) as watch:
+    with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
         manifest = bundle(store, _chosen(store, ids, profile), output, watch)
     if as_json:
@@ -113,7 +113,7 @@ def import_models(
     as_json: AsJson = False,
 ) -> None:
     """Take in the models of a bundle, after every byte of it was checked against the catalogue here."""
-    with _failures_told(), _bars(as_json) as watch:
+    with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
         done = [
             {"id": model.id, "path": str(store.path(model.id))} for model in import_bundle(store, file, watch).models
@@ -171,7 +171,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def _bars(quiet: bool) -> Iterator[Watch]:
+def bars(quiet: bool) -> Iterator[Watch]:
     """One bar a model and stage, on standard error so that standard output stays for the result."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())
     with Bars(*columns, console=Console(stderr=True), disable=quiet) as bars:
