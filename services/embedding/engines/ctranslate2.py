@@ -1,8 +1,8 @@
 """BERT sentence encoders (MiniLM, BGE, E5, GTE) in int8 on the CPU, through CTranslate2."""
 
+from services.embedding.batched_engine import EncoderEngine
 from services.embedding.config import EmbeddingConfig
 from services.embedding.engine import InputType, Model
-from services.embedding.engines.encoder import EncoderEngine
 from services.kit.encoder.sentence import SentenceEncoder
 from services.kit.models import ModelStore
 

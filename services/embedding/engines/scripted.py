@@ -10,9 +10,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+from services.embedding.batched_engine import EncoderEngine
 from services.embedding.config import EmbeddingConfig
 from services.embedding.engine import InputType, Model
-from services.embedding.engines.encoder import EncoderEngine
 from services.kit.encoder.text import EncodedText, TokenisedText, Truncation, Vectors, input_name, normalised
 from services.kit.errors import InvalidInput
 
