@@ -17,7 +17,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from services.kit.errors import LedgeError
-from services.kit.models import ModelStore, Progress, Watch, bundle, import_bundle
+from services.kit.models import CatalogEntry, ModelStore, Progress, Watch, bundle, import_bundle
 from services.kit.models.disk import readable
 from services.kit.profiles import Profile
 
@@ -63,12 +63,8 @@ def pull(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) 
     """Fetch models and verify them. What is here already is not fetched again; what was cut short goes on."""
     with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
-        done = [{"id": id, "path": str(store.pull(id, watch))} for id in _chosen(store, ids, profile)]
-    if as_json:
-        _print_json(done)
-    else:
-        for model in done:
-            _console().print(f"[green]ready[/green]  {model['id']}  [dim]{model['path']}[/dim]", soft_wrap=True)
+        done = [(store.catalog.entry(id), store.pull(id, watch)) for id in _chosen(store, ids, profile)]
+    _print_ready(done, as_json)
 
 
 @app.command()
@@ -115,14 +111,9 @@ def import_models(
     """Take in the models of a bundle, after every byte of it was checked against the catalogue here."""
     with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
-        done = [
-            {"id": model.id, "path": str(store.path(model.id))} for model in import_bundle(store, file, watch).models
-        ]
-    if as_json:
-        _print_json(done)
-    else:
-        for model in done:
-            _console().print(f"[green]ready[/green]  {model['id']}  [dim]{model['path']}[/dim]", soft_wrap=True)
+        models = import_bundle(store, file, watch).models
+        done = [(store.catalog.entry(model.id), store.path(model.id)) for model in models]
+    _print_ready(done, as_json)
 
 
 @app.command()
@@ -189,6 +180,20 @@ def bars(quiet: bool) -> Iterator[Watch]:
             bars.update(tasks[key], completed=done_bytes, total=total_bytes or None)
 
         yield watch
+
+
+def _print_ready(models: list[tuple[CatalogEntry, Path]], as_json: bool) -> None:
+    if as_json:
+        _print_json(
+            [
+                {"id": entry.id, "path": folder, "licence": entry.licence, "commercial_use": entry.commercial_use}
+                for entry, folder in models
+            ]
+        )
+        return
+    for entry, folder in models:
+        terms = entry.licence if entry.commercial_use else f"{entry.licence}, [red]not for commercial use[/red]"
+        _console().print(f"[green]ready[/green]  {entry.id} ({terms})  [dim]{folder}[/dim]", soft_wrap=True)
 
 
 def _console() -> Console:

@@ -8,9 +8,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from services.kit.errors import EngineFailed
 
@@ -126,17 +127,9 @@ class RunningService:
 
 def resident_bytes(pid: int) -> int:
     """Resident memory of a process, pages that it shares counted whole."""
-    return _proc_field(pid, "status", "VmRSS")
+    return int(psutil.Process(pid).memory_info().rss)
 
 
 def proportional_bytes(pid: int) -> int:
-    """Memory of a process, shared pages divided among those that share them: these may be added up."""
-    return _proc_field(pid, "smaps_rollup", "Pss")
-
-
-def _proc_field(pid: int, file: str, field: str) -> int:
-    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0]) * 1024
-    raise EngineFailed(f"/proc/{pid}/{file} has no {field}")
+    """Memory of a process, shared pages divided among those that share them (PSS): these may be added up."""
+    return int(psutil.Process(pid).memory_full_info().pss)

@@ -1,0 +1,143 @@
+"""One question put to `rag`, its events gathered while they stream: printed for people, or one object for programs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledge.rag.v1 import rag_pb2 as pb
+from ledge.rag.v1 import rag_pb2_grpc as rpc
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from services.cli.terminal import printable
+
+SHOWN_PASSAGE_CHARACTERS = 420
+
+
+@dataclass
+class Answer:
+    """What came of one question; complete when `ask` has returned."""
+
+    text: str = ""
+    answered: bool = False
+    citations: list[pb.Citation] = field(default_factory=list)
+    passages: list[pb.Passage] = field(default_factory=list)
+    done: pb.Done = field(default_factory=pb.Done)
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that interfaces and benches rely on."""
+        steps = [
+            {"name": step.name, "detail": step.detail, "elapsed_ms": round(step.elapsed_ms, 2)}
+            for step in self.done.steps
+        ]
+        timings_ms = {step.name: 0.0 for step in self.done.steps}
+        for step in self.done.steps:
+            timings_ms[step.name] = round(timings_ms[step.name] + step.elapsed_ms, 2)
+        return {
+            "answer": self.text,
+            "answered": self.answered,
+            "citations": [citation_json(citation) for citation in self.citations],
+            "steps": steps,
+            "timings_ms": {
+                **timings_ms,
+                "first_token": round(self.done.first_token_ms, 2),
+                "total": round(self.done.elapsed_ms, 2),
+            },
+            "degraded": list(self.done.degraded),
+            "budget_exhausted": self.done.budget_exhausted,
+        }
+
+
+def passage_json(passage: pb.Passage) -> dict[str, Any]:
+    """Where a passage stands, and what it says."""
+    return {
+        "document": passage.document,
+        "page": passage.page if passage.HasField("page") else None,
+        "heading": " › ".join(passage.headings),
+        "text": passage.text,
+        "score": round(passage.score, 6),
+    }
+
+
+def citation_json(citation: pb.Citation) -> dict[str, Any]:
+    """A passage, with the number that the answer gives it and the words that the answer rests on."""
+    evidence = citation.passage.text[citation.start : citation.end]
+    return {"number": citation.number, **passage_json(citation.passage), "evidence": evidence}
+
+
+async def ask(
+    rag: "rpc.RagServiceAsyncStub", request: pb.AnswerRequest, on_text: Callable[[str], None] = lambda text: None
+) -> Answer:
+    """Puts a question; `on_text` gets the pieces of the answer as they arrive."""
+    answer = Answer()
+    call = rag.Answer(request)
+    async for event in call:
+        match event.WhichOneof("event"):
+            case "token":
+                answer.text += event.token.text
+                on_text(event.token.text)
+            case "retrieval":
+                answer.passages = list(event.retrieval.passages)
+            case "citation":
+                answer.citations.append(event.citation)
+            case "done":
+                answer.done = event.done
+                answer.answered = event.done.answered
+                answer.citations = list(event.done.citations) or answer.citations
+                answer.text = event.done.answer or answer.text
+    return answer
+
+
+def print_sources(answer: Answer, console: Console) -> None:
+    """What the numbers in the answer stand for: document, page or heading, and the passage, its evidence in bold."""
+    for citation in answer.citations:
+        passage = citation.passage
+        console.print()
+        console.print(Text(f"[{citation.number}] ", "bold cyan") + Text(place(passage), "cyan"), soft_wrap=True)
+        console.print(Padding(_excerpt(passage.text, citation.start, citation.end), (0, 4)))
+
+
+def print_timings(answer: Answer, console: Console) -> None:
+    """The time that each stage took, and what was done without."""
+    stages = [f"{step.name} {step.elapsed_ms:.0f} ms" for step in answer.done.steps]
+    total = [f"first words {answer.done.first_token_ms:.0f} ms", f"total {answer.done.elapsed_ms:.0f} ms"]
+    console.print()
+    console.print(Text(" · ".join([*stages, *total]), "dim"), soft_wrap=True)
+    if answer.done.degraded:
+        console.print(Text(f"done without: {', '.join(answer.done.degraded)}", "yellow"), soft_wrap=True)
+    if answer.done.budget_exhausted:
+        console.print(Text("the budget ended first: this is the best answer so far", "yellow"), soft_wrap=True)
+
+
+def place(passage: pb.Passage) -> str:
+    """Where a passage stands: document, page, headings."""
+    parts = [passage.document]
+    if passage.HasField("page"):
+        parts.append(f"page {passage.page}")
+    if passage.headings:
+        parts.append(" › ".join(passage.headings))
+    return printable(", ".join(parts)).replace("\n", " ")
+
+
+def _excerpt(text: str, start: int, end: int) -> Text:
+    """The evidence in bold, with as much of the passage around it as is worth reading."""
+    around = max(0, SHOWN_PASSAGE_CHARACTERS - (end - start)) // 2
+    begin = _word_edge(text, max(0, start - around))
+    finish = min(len(text), end + around)
+    pieces: Sequence[tuple[str, str]] = (
+        ("…" if begin else "", "dim"),
+        (printable(text[begin:start]), ""),
+        (printable(text[start:end]), "bold"),
+        (printable(text[end:finish]), ""),
+        ("…" if finish < len(text) else "", "dim"),
+    )
+    return Text.assemble(*pieces)
+
+
+def _word_edge(text: str, place: int) -> int:
+    """The beginning of the next word, so that an excerpt does not start inside one."""
+    if place == 0:
+        return 0
+    space = text.find(" ", place)
+    return place if space < 0 else space + 1

@@ -1,0 +1,108 @@
+"""What a local run starts: for each service of a profile its command, its ports and its environment."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+
+from services.cli.local.config import LocalRunConfig
+from services.kit.errors import InvalidInput
+from services.kit.profiles import Profile, ServiceProfile
+
+TIERS = {"gateway": 3, "voice": 2, "hybrid": 2, "rag": 1}
+"""What calls others stops before what it calls; capabilities are tier 0."""
+
+
+@dataclass(frozen=True)
+class PlannedService:
+    """One process of the run."""
+
+    name: str
+    engine: str | None
+    model: str | None
+    address: str
+    """Where its callers reach it: gRPC, for the gateway HTTP."""
+    ops_url: str
+    environment: Mapping[str, str]
+    """On top of the caller's own."""
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", f"services.{self.name}"]
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """All ports it binds."""
+        return tuple(
+            dict.fromkeys(
+                int(port) for name, port in self.environment.items() if name in ("LEDGE_PORT", "LEDGE_OPS_PORT")
+            )
+        )
+
+    @property
+    def health_name(self) -> str | None:
+        """What gRPC's health service calls it; None for one that speaks HTTP."""
+        return None if self.name == "gateway" else f"ledge.{self.name}.v1.{self.name.capitalize()}Service"
+
+    @property
+    def tier(self) -> int:
+        return TIERS.get(self.name, 0)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The whole run, worked out from the profile and the settings; starting it changes nothing here."""
+
+    profile: str
+    services: tuple[PlannedService, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for plans that start the same processes in the same way."""
+        text = json.dumps([self.profile, [asdict(service) for service in self.services]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def service(self, name: str) -> PlannedService:
+        """Raises InvalidInput for one that the profile does not have."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        names = ", ".join(service.name for service in self.services)
+        raise InvalidInput(f"profile {self.profile} has no service {name!r}; it has: {names}")
+
+
+def plan_run(profile: Profile, config: LocalRunConfig) -> RunPlan:
+    """Raises InvalidInput for a profile with services that this release cannot start."""
+    planned = tuple(_plan(name, service, profile, config) for name, service in profile.services.items())
+    return RunPlan(profile.name, planned)
+
+
+def _plan(name: str, service: ServiceProfile, profile: Profile, config: LocalRunConfig) -> PlannedService:
+    if find_spec(f"services.{name}") is None:
+        raise InvalidInput(f"profile {profile.name} has the service {name!r}, which this release of Ledge does not")
+    environment = {
+        "LEDGE_HOST": config.host,
+        "LEDGE_PORT": str(config.port(name)),
+        "LEDGE_OPS_PORT": str(config.ops_port(name)),
+        "LEDGE_LOG_FORMAT": "json",
+        # Nobody balances load over a local run, so nobody has to learn that a service is leaving.
+        "LEDGE_SETTLE_S": "0",
+        "LEDGE_DRAIN_S": "10",
+        **{f"LEDGE_{peer.upper()}_ADDRESS": config.address(peer) for peer in profile.services if peer != name},
+    }
+    if service.engine:
+        environment["LEDGE_ENGINE"] = service.engine
+    if service.model:
+        environment["LEDGE_MODEL"] = service.model
+    if name == "retrieval":
+        environment["LEDGE_DATA_DIR"] = str(config.data_dir or config.state_dir / "data")
+    return PlannedService(
+        name=name,
+        engine=service.engine,
+        model=service.model,
+        address=config.address(name),
+        ops_url=f"http://{config.address(name).rpartition(':')[0]}:{config.ops_port(name)}",
+        environment={**environment, **service.env},
+    )

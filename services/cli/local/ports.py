@@ -1,0 +1,65 @@
+"""Whether the ports of a run are free, and who has those that are not."""
+
+import shlex
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+from services.cli.local.plan import PlannedService
+
+
+@dataclass(frozen=True)
+class BusyPort:
+    """A port of the plan that something else listens on."""
+
+    port: int
+    service: str
+    owner: str
+    """Command and process id, or "another user's process"."""
+
+    def sentence(self) -> str:
+        setting = "--gateway-port" if self.service == "gateway" else "--port-base"
+        return (
+            f"port {self.port}, where {self.service} would listen, is taken by {self.owner}: "
+            f"stop that, or choose another with `ledge up {setting} N`"
+        )
+
+
+def busy_ports(services: Iterable[PlannedService]) -> list[BusyPort]:
+    """The ports of these services that cannot be bound now."""
+    return [
+        BusyPort(port, service.name, _owner(port))
+        for service in services
+        for port in service.ports
+        if not _is_free(service.environment["LEDGE_HOST"].strip("[]"), port)
+    ]
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the services bind: a port whose last connections only fade away is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _owner(port: int) -> str:
+    try:
+        listening = [
+            connection.pid
+            for connection in psutil.net_connections(kind="tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+            if connection.pid is not None
+        ]
+        process = psutil.Process(listening[0])
+        command = shlex.join(process.cmdline())
+    except (psutil.Error, OSError, IndexError):
+        return "another process (`ss -ltnp` as root tells which)"
+    short = command if len(command) <= 100 else f"{command[:100]}…"
+    return f"`{short}` (process {process.pid})"

@@ -1,0 +1,79 @@
+"""`ledge status`: how each service is, asked now. Exit 0 when all are ready, else 1."""
+
+import json
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.local.config import LocalRunConfig
+from services.cli.local.suite import ServiceStatus, Suite
+from services.cli.local.supervisor import NotRunning
+from services.cli.terminal import one_line
+
+STYLES = {"ready": "green", "starting": "yellow", "restarting": "red", "given up": "red"}
+
+
+def command(as_json: bool = typer.Option(False, "--json", help="Print JSON for a program.")) -> None:
+    """Show every service: state, uptime, restarts, memory, ports, model, and its last error."""
+    suite = Suite(LocalRunConfig.read())
+    try:
+        statuses = suite.status()
+    except NotRunning as error:
+        if not as_json:
+            raise
+        typer.echo(json.dumps({"running": False, "message": error.message, "services": []}, indent=1))
+        raise typer.Exit(1) from None
+    all_ready = all(status.ready for status in statuses)
+    if as_json:
+        record = suite.state.record()
+        body = {
+            "running": True,
+            "ready": all_ready,
+            "profile": record.profile if record else None,
+            "state_directory": str(suite.state.path),
+            "services": [asdict(status) for status in statuses],
+        }
+        typer.echo(json.dumps(body, indent=1))
+    else:
+        _print(statuses, Console(highlight=False))
+    if not all_ready:
+        raise typer.Exit(1)
+
+
+def _print(statuses: list[ServiceStatus], console: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("service", "state", "up", "restarts", "memory", "address", "ops", "engine", "model"):
+        table.add_column(heading, justify="right" if heading in ("up", "restarts", "memory") else "left", no_wrap=True)
+    for status in statuses:
+        table.add_row(
+            status.name,
+            Text(status.state, STYLES.get(status.state, "")),
+            duration(status.uptime_s) if status.uptime_s is not None else "-",
+            str(status.restarts),
+            f"{status.memory_bytes / 2**20:.0f} MiB" if status.memory_bytes is not None else "-",
+            status.address,
+            status.ops_url.rpartition(":")[2],
+            status.engine or "-",
+            status.model or "-",
+        )
+    console.print(table, soft_wrap=True)
+    known = [status.memory_bytes for status in statuses if status.memory_bytes is not None]
+    console.print(f"{sum(known) / 2**20:.0f} MiB in all", style="dim")
+    for status in statuses:
+        if status.last_error:
+            when = f" at {status.last_error_at}" if status.last_error_at else ""
+            console.print(
+                Text(f"last error of {status.name}{when}: ", "yellow") + Text(one_line(status.last_error, 300)),
+                soft_wrap=True,
+            )
+
+
+def duration(seconds: float) -> str:
+    """75 → "1 min", 7300 → "2 h"."""
+    for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit_s:
+            return f"{seconds // unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
