@@ -10,6 +10,7 @@ from services.kit.deploy import deploy_directory
 from services.kit.errors import InvalidInput, NotFound
 from services.kit.models import Catalog
 from services.kit.profiles import Profile, shipped_profiles
+from tests.kit.models.conftest import entry, write_catalog
 
 CATALOG = Catalog.load(deploy_directory() / "models.yaml")
 
@@ -84,10 +85,18 @@ def test_a_model_on_an_accelerator_is_held_against_the_accelerators_memory(tmp_p
         "accelerator_bytes": 24_000_000_000,
     }
     on_gpu = {"memory_bytes": 1_000_000, "cpu_cores": 1, "accelerator_count": 1, "accelerator_bytes": 1_000_000_000}
-    assert load(tmp_path, service("embedding", budget=on_gpu) | {"hardware": hardware}).models
+    encoder = entry("gpu-encoder", memory={"cpu_bytes": 2_000_000, "gpu_bytes": 900_000_000})
+    catalog = Catalog.load(write_catalog(tmp_path / "models.yaml", encoder))
+
+    def load(folder: Path, content: dict[str, Any]) -> Profile:
+        content["services"]["embedding"]["model"] = "gpu-encoder"
+        (folder / "mine.yaml").write_text(yaml.safe_dump(content))
+        return Profile.load(str(folder / "mine.yaml"), catalog)
+
+    assert load(tmp_path, service("embedding", budget=on_gpu) | {"hardware": hardware}).models == ("gpu-encoder",)
     with pytest.raises(InvalidInput, match=r"accelerator_bytes add up to 1e\+09, the hardware has 0"):
         load(tmp_path, service("embedding", budget=on_gpu))
-    with pytest.raises(InvalidInput, match="all-minilm-l6-v2 takes"):
+    with pytest.raises(InvalidInput, match="gpu-encoder takes"):
         load(tmp_path, service("embedding", budget=on_gpu | {"accelerator_bytes": 1}) | {"hardware": hardware})
 
 

@@ -48,7 +48,7 @@ class MemoryBudget(ClosedModel):
     cpu_bytes: Bytes
     """Resident memory when the model runs on the CPU."""
     gpu_bytes: Bytes
-    """Accelerator memory when it runs there; 0 where no engine of this entry does that."""
+    """Accelerator memory when it runs there; 0 where no engine of this entry can."""
 
 
 class CatalogEntry(ClosedModel):

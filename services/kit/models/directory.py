@@ -5,6 +5,7 @@
 <store>/<id>/.verified                   the sha256 each file in place had when it was last read in full
 <store>/<id>/…/.<name>.<sha>.partial     on its way; the next pull goes on from its last byte
 <store>/<id>/.staging/                   a wheel being unpacked
+<store>/<id>/.<engine>/                  what an engine derived from the files; not checked, removed with the model
 <store>/.locks/<id>                      held while the directory is being changed
 ```
 """

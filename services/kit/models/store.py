@@ -17,7 +17,7 @@ from services.kit.models.fetch import Network, fetch_missing
 from services.kit.models.progress import Progress, Watch, nobody
 from services.kit.models.source import SourceFailed
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("ledge.models")
 
 State = Literal["ready", "incomplete", "absent"]
 
@@ -75,8 +75,10 @@ class ModelStore:
         """What a service calls as it starts: the directory, fetched first unless LEDGE_OFFLINE forbids it."""
         if self._network.offline or self.state(model_id) == "ready":
             return self.path(model_id)
-        log.info("model %s is not in %s: fetching it", model_id, self.directory)
-        return self.pull(model_id, watch)
+        log.info("fetching the model", extra={"model": model_id, "directory": str(self.directory)})
+        folder = self.pull(model_id, watch)
+        log.info("the model is here", extra={"model": model_id, "directory": str(self.directory)})
+        return folder
 
     def pull(self, model_id: str, watch: Watch = nobody) -> Path:
         """Completes the model: takes over what lies there and is right, resumes partial files, replaces wrong ones."""
@@ -138,7 +140,7 @@ class ModelStore:
                 fetch_missing(source, directory, self._network, watch)
                 return
             except SourceFailed as failure:
-                log.warning("model %s: %s: %s", entry.id, source, failure)
+                log.warning("model %s: %s failed: %s", entry.id, source, failure)
                 failures.append(f"{source}: {failure}")
         raise EngineFailed(
             f"model {entry.id!r} could not be fetched: {'; '.join(failures)}. Where there is no connection, "

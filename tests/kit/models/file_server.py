@@ -1,5 +1,6 @@
 """A web server for files that can break a connection in the middle, hold it open, refuse ranges, or redirect."""
 
+import queue
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,11 +24,13 @@ class FileServer:
     drop_after_bytes: list[int] = field(default_factory=list)
     """The connection of each following request breaks after so many bytes, until the list is used up."""
     hold_after_bytes: int | None = None
-    """Every response stops there, and sets `held`, until `release` is set."""
+    """Every longer response stops there, and tells `held`, until `release` is set."""
     statuses: list[int] = field(default_factory=list)
     """What the following requests are answered with instead."""
     redirect_to: str | None = None
-    held: threading.Event = field(default_factory=threading.Event)
+    held: "queue.Queue[str]" = field(default_factory=queue.Queue)
+    broken: threading.Event = field(default_factory=threading.Event)
+    """Set when a client left before its response ended."""
     release: threading.Event = field(default_factory=threading.Event)
     requests: list[Request] = field(default_factory=list)
 
@@ -55,6 +58,11 @@ class FileServer:
         self._thread.join()
         self._server.server_close()
 
+    def wait_for_hold(self, path: str) -> None:
+        """Until the response for `path` was sent as far as `hold_after_bytes`."""
+        held = self.held.get(timeout=30)
+        assert held == path, f"{held} was asked for instead of {path}"
+
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         asked = handler.headers.get("Range")
         self.requests.append(Request(handler.path, asked, handler.headers.get("Authorization")))
@@ -66,6 +74,8 @@ class FileServer:
         else:
             start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.takes_ranges else 0
             headers = {"Content-Length": str(len(content) - start)}
+            if handler.path.endswith("/"):
+                headers["Content-Type"] = "text/html"
             if start:
                 headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
             self._head(handler, 206 if start else 200, headers)
@@ -79,12 +89,14 @@ class FileServer:
             elif (held_at := self.hold_after_bytes) is not None:
                 handler.wfile.write(content[:held_at])
                 handler.wfile.flush()
-                self.held.set()
-                self.release.wait()
+                if len(content) > held_at:
+                    self.held.put(handler.path)
+                    self.release.wait()
                 handler.wfile.write(content[held_at:])
             else:
                 handler.wfile.write(content)
         except (BrokenPipeError, ConnectionResetError):
+            self.broken.set()
             handler.close_connection = True
 
     def _head(self, handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str]) -> None:

@@ -122,7 +122,7 @@ def test_bytes_that_are_no_text_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_deeply_nested_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "models.yaml"
-    path.write_text("[" * 5000)
+    path.write_text("[" * 1000)
     with pytest.raises(InvalidInput, match="YAML"):
         Catalog.load(path)
 

