@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 import typer
 from ledge.rag.v1 import rag_pb2 as pb
-from rich.console import Console
 
 from services.cli.answer import Answer, ask, print_sources, print_timings
 from services.cli.local.config import LocalRunConfig
 from services.cli.rag_client import rag_service
-from services.cli.terminal import printable
+from services.cli.terminal import open_console, printable
 from services.kit.errors import InvalidInput
 
 
@@ -58,7 +57,7 @@ def command(
     if as_json:
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
         return
-    console = Console(highlight=False)
+    console = open_console()
     console.print()
     print_sources(answer, console)
     print_timings(answer, console)

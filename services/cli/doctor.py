@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from services.cli.local.checks import (
@@ -24,6 +23,7 @@ from services.cli.local.ports import busy_ports
 from services.cli.local.suite import Suite
 from services.cli.local.supervisor import left_behind
 from services.cli.profile import open_profile
+from services.cli.terminal import open_console
 from services.kit.models import ModelStore
 from services.kit.profiles import Profile
 
@@ -37,7 +37,7 @@ def command(
     """Check Python, packages, cores, memory, disk, ports and models against the profile; say what to do."""
     config = LocalRunConfig.read(profile=profile)
     loaded, plan, store = open_profile(config)
-    console = Console(highlight=False)
+    console = open_console()
     checks = []
     for check in _checks(loaded, plan, store, Suite(config)):
         checks.append(check)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from services.cli.local.config import LocalRunConfig
 from services.cli.rag_client import rag_service
-from services.cli.terminal import one_line
+from services.cli.terminal import one_line, open_console
 from services.cli.upload import LocalDocument, Selection, Watch, select, upload
 from services.kit.errors import InvalidInput
 
@@ -36,7 +36,7 @@ def command(
     selection = select(paths)
     if not selection.documents:
         raise InvalidInput(f"no documents there ({selection.passed_over} files of other kinds)")
-    console = Console(stderr=as_json, highlight=False)
+    console = open_console(stderr=as_json)
     results = asyncio.run(_ingest(selection, collection, console, quiet=as_json))
     if as_json:
         typer.echo(json.dumps(_json(results), ensure_ascii=False, indent=1))

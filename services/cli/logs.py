@@ -13,7 +13,7 @@ from rich.text import Text
 from services.cli.local.config import LocalRunConfig
 from services.cli.local.log_lines import LogLine, parse, tail
 from services.cli.local.state import StateDirectory
-from services.cli.terminal import printable
+from services.cli.terminal import open_console, printable
 from services.kit.errors import NotFound
 
 PAUSE_S = 0.2
@@ -33,7 +33,7 @@ def command(
         there = f"; there are: {', '.join(known)}" if known else "; nothing has run here yet"
         raise NotFound(f"no log of {service!r} in {state.logs}{there}")
     names = [service] if service else [name for name in known if name != "supervisord"]
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     # Places first: what comes while the tail is printed is then not missed.
     follower = _Follower({name: state.log(name) for name in names})
     recent = [(line, name) for name in names for line in tail(state.log(name))]

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 from ledge.rag.v1 import rag_pb2 as pb
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
 from services.cli.answer import passage_json, place
 from services.cli.local.config import LocalRunConfig
 from services.cli.rag_client import rag_service
-from services.cli.terminal import one_line
+from services.cli.terminal import one_line, open_console
 
 SHOWN_CHARACTERS = 300
 
@@ -50,7 +49,7 @@ def command(
         }
         typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return
-    console = Console(highlight=False)
+    console = open_console()
     for rank, passage in enumerate(response.passages, 1):
         heading = Text(f"{rank:>3}  ", "bold") + Text(place(passage), "cyan") + Text(f"  {passage.score:.3f}", "dim")
         console.print(heading, soft_wrap=True)

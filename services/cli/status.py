@@ -11,7 +11,7 @@ from rich.text import Text
 from services.cli.local.config import LocalRunConfig
 from services.cli.local.suite import ServiceStatus, Suite
 from services.cli.local.supervisor import NotRunning
-from services.cli.terminal import one_line
+from services.cli.terminal import one_line, open_console
 
 STYLES = {"ready": "green", "starting": "yellow", "restarting": "red", "given up": "red"}
 
@@ -38,15 +38,16 @@ def command(as_json: bool = typer.Option(False, "--json", help="Print JSON for a
         }
         typer.echo(json.dumps(body, indent=1))
     else:
-        _print(statuses, Console(highlight=False))
+        _print(statuses, open_console())
     if not all_ready:
         raise typer.Exit(1)
 
 
 def _print(statuses: list[ServiceStatus], console: Console) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("service", "state", "up", "restarts", "memory", "address", "ops", "engine", "model"):
-        table.add_column(heading, justify="right" if heading in ("up", "restarts", "memory") else "left", no_wrap=True)
+    for heading in ("service", "state", "up", "restarts", "memory", "port", "ops", "runs"):
+        number = heading not in ("service", "state", "runs")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=heading != "runs", overflow="fold")
     for status in statuses:
         table.add_row(
             status.name,
@@ -54,12 +55,11 @@ def _print(statuses: list[ServiceStatus], console: Console) -> None:
             duration(status.uptime_s) if status.uptime_s is not None else "-",
             str(status.restarts),
             f"{status.memory_bytes / 2**20:.0f} MiB" if status.memory_bytes is not None else "-",
-            status.address,
+            status.address.rpartition(":")[2],
             status.ops_url.rpartition(":")[2],
-            status.engine or "-",
-            status.model or "-",
+            " · ".join(filter(None, [status.engine, status.model])),
         )
-    console.print(table, soft_wrap=True)
+    console.print(table)
     known = [status.memory_bytes for status in statuses if status.memory_bytes is not None]
     console.print(f"{sum(known) / 2**20:.0f} MiB in all", style="dim")
     for status in statuses:

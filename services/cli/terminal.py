@@ -1,6 +1,19 @@
-"""Text of documents and services made safe to print: a terminal must not obey what a document says."""
+"""What commands print on: a console, and text of documents made safe, for no terminal must obey a document."""
 
+import os
+import sys
 import unicodedata
+
+from rich.console import Console
+
+WIDTH_OF_PIPES = 120
+
+
+def open_console(stderr: bool = False) -> Console:
+    """As wide as the terminal; where there is none, wide enough that no table is cut."""
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal or "COLUMNS" in os.environ else WIDTH_OF_PIPES
+    return Console(stderr=stderr, highlight=False, width=width)
 
 
 def printable(text: str) -> str:

@@ -32,6 +32,7 @@ from services.cli.local.suite import Started, Suite
 from services.cli.models import bars
 from services.cli.profile import open_profile
 from services.cli.rag_client import rag_service
+from services.cli.terminal import open_console
 from services.cli.upload import select
 from services.kit.deploy import deploy_directory
 from services.kit.errors import EngineFailed
@@ -55,7 +56,7 @@ def command(
 ) -> None:
     """Start the suite, ingest the sample documents, ask one question; the suite is left running."""
     config = LocalRunConfig.read(profile=profile, port_base=port_base, gateway_port=gateway_port)
-    console = Console(highlight=False)
+    console = open_console()
     _, plan, store = open_profile(config)
     suite = Suite(config)
     for check in (check_packages(plan), check_disk("disk", suite.state.path, "LEDGE_STATE_DIR")):

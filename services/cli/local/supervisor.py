@@ -5,12 +5,14 @@ after START_RETRIES such starts in a row it is given up (FATAL), and the next `l
 """
 
 import contextlib
+import functools
 import http.client
 import os
 import secrets
 import shlex
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from typing import Any, cast
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from services.cli.local.plan import PlannedService, RunPlan
+from services.cli.local.plan import TIERS, PlannedService, RunPlan
 from services.cli.local.state import StateDirectory
 from services.kit.auth import PEER
 from services.kit.errors import EngineFailed, InvalidInput
@@ -28,6 +30,7 @@ from services.kit.errors import EngineFailed, InvalidInput
 START_S = 5
 START_RETRIES = 20
 STOP_TIMEOUT_S = 20
+POLL_S = 0.05
 LOG_BYTES = 10 * 2**20
 LOG_BACKUPS = 3
 MARK = "LEDGE_SUPERVISED_BY"
@@ -102,7 +105,7 @@ class Supervisor:
         on_start(process.pid)
         while not self.is_running:
             try:
-                process.wait(0.05)
+                process.wait(POLL_S)
             except subprocess.TimeoutExpired:
                 continue
             last = words.read_text(errors="replace").strip().splitlines()[-1:] or ["(no words)"]
@@ -152,15 +155,40 @@ class Supervisor:
         try:
             process = psutil.Process(pid)
             try:
+                # Left alone, supervisord stops one service after the other, a second each.
+                for tier in range(max(TIERS.values()), -1, -1):
+                    self._stop_tier(tier)
                 self._call(lambda rpc: rpc.shutdown())
             except (NotRunning, xmlrpc.client.Fault):
                 process.terminate()
-            process.wait(STOP_TIMEOUT_S * 4)
+            self._wait_for_end(process)
         except psutil.NoSuchProcess:
             return
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+    def _wait_for_end(self, process: psutil.Process) -> None:
+        give_up_s = time.monotonic() + STOP_TIMEOUT_S * 4
+        while time.monotonic() < give_up_s:
+            try:
+                process.wait(POLL_S)
+                return
+            except psutil.TimeoutExpired:
+                # Its loop sleeps for up to a second at a time, unless somebody calls.
+                with contextlib.suppress(NotRunning, xmlrpc.client.Fault):
+                    self._call(lambda rpc: rpc.getState())
+        process.kill()
+        process.wait()
+
+    def _stop_tier(self, tier: int) -> None:
+        names = [process.name for process in self.states() if TIERS.get(process.name, 0) == tier]
+        for name in names:
+            # A fault is one that does not run.
+            with contextlib.suppress(xmlrpc.client.Fault):
+                self._call(functools.partial(_stop, name))
+        give_up_s = time.monotonic() + STOP_TIMEOUT_S + 5
+        while any(process.pid for process in self.states() if process.name in names):
+            if time.monotonic() > give_up_s:
+                raise NotRunning
+            time.sleep(POLL_S)
 
     def _call(self, call: Callable[[Any], Any]) -> Any:
         if not self._state.socket.is_socket():
@@ -197,6 +225,10 @@ def end(processes: list[psutil.Process]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(stubborn)
+
+
+def _stop(name: str, rpc: Any) -> None:
+    rpc.stopProcess(name, False)
 
 
 def _environment() -> dict[str, str]:
