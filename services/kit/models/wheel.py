@@ -37,7 +37,9 @@ def download_wheel(source: WheelSource, folder: Path, report: Callable[[int, int
                 else:
                     said = [*said[-200:], line.strip()]
         except BaseException:
+            # Waited for here, because on Ctrl-C the end of the block hardly does, and pip must not write any more.
             pip.kill()
+            pip.wait()
             raise
     if pip.returncode:
         raise SourceFailed(_reason(said))
