@@ -165,19 +165,19 @@ def _fail(message: str, code: int) -> NoReturn:
 def bars(quiet: bool) -> Iterator[Watch]:
     """One bar a model and stage, on standard error so that standard output stays for the result."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=Console(stderr=True), disable=quiet) as bars:
+    with Bars(*columns, console=Console(stderr=True), disable=quiet) as display:
         tasks: dict[tuple[str, str], TaskID] = {}
         files: dict[TaskID, dict[str, Progress]] = {}
 
         def watch(progress: Progress) -> None:
             key = (progress.model, progress.stage)
             if key not in tasks:
-                tasks[key] = bars.add_task(f"{progress.model} [dim]{progress.stage}[/dim]", total=None)
+                tasks[key] = display.add_task(f"{progress.model} [dim]{progress.stage}[/dim]", total=None)
             seen = files.setdefault(tasks[key], {})
             seen[progress.file] = progress
             total_bytes = sum(file.total_bytes or 0 for file in seen.values())
             done_bytes = sum(file.done_bytes for file in seen.values())
-            bars.update(tasks[key], completed=done_bytes, total=total_bytes or None)
+            display.update(tasks[key], completed=done_bytes, total=total_bytes or None)
 
         yield watch
 
