@@ -25,6 +25,14 @@ def read(content: bytes, media_type: MediaType) -> Reading:
         InvalidInput: it cannot be read; says why in words for the person who sent it.
     """
     match media_type:
+        case MediaType.DOCX:
+            from services.rag.parsers.docx import read_docx
+
+            return Reading(read_docx(content))
+        case MediaType.HTML:
+            from services.rag.parsers.html import read_html
+
+            return Reading(read_html(content))
         case MediaType.MARKDOWN:
             from services.rag.parsers.markdown import read_markdown
 
