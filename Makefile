@@ -1,0 +1,108 @@
+# Everything that is done to Ledge, by the people who use it, by those who change it, and by CI.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LEDGE := $(BIN)/ledge
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+BENCHES ?= llm embedding retrieval ingest rag start
+# What an installed default environment and its models take, with room for documents.
+NEEDED_MB := 1500
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: help up down ask status logs doctor test check format generate docs release-contracts bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/.default ## install, fetch the models, start the suite, ask one question of the sample documents
+	@$(LEDGE) up
+
+down: ## stop the suite; what was ingested stays
+	@if [ -x $(LEDGE) ]; then $(LEDGE) down; else echo "nothing is installed, so nothing runs"; fi
+
+# The question reaches the shell as it was typed, whatever marks it holds.
+quoted = '$(subst ','\'',$(value Q))'
+ask: .venv/.default ## a question: make ask Q="How deep is borehole 2?"
+	@[ -n $(quoted) ] || { echo 'say what to ask: make ask Q="How deep is borehole 2?"' >&2; exit 2; }
+	@$(LEDGE) ask -- $(quoted)
+
+status: .venv/.default ## how each service is
+	@$(LEDGE) status
+
+logs: .venv/.default ## the last lines of every service's log
+	@$(LEDGE) logs
+
+doctor: .venv/.default ## whether this machine can run the suite, and what to do where not
+	@$(LEDGE) doctor
+
+bench: .venv/.default ## every bench, one after the other (one: .venv/bin/ledge bench NAME)
+	@mkdir -p build/bench
+	@for name in $(BENCHES); do $(LEDGE) bench $$name --json build/bench/$$name.json || exit 1; done
+
+check: .venv/.dev ## formatter, linter, types, structure and contracts: under a minute
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q tests/contracts
+
+test: .venv/.test ## all tests, ending in the runner's closing line
+	@$(LEDGE) models pull
+	@$(BIN)/pytest
+
+format: .venv/.dev ## put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+generate: .venv/.dev ## protos/gen from the contracts
+	@PYTHON=../$(BIN)/python protos/generate.sh
+
+docs: .venv/.dev ## the reference pages, from config classes and contracts
+	@$(BIN)/python docs/generate.py
+
+release-contracts: .venv/.dev ## record today's contracts as released: from then on breaking changes are refused
+	@cd protos && ../$(BIN)/python -m grpc_tools.protoc -I . --descriptor_set_out=released.binpb \
+	  $$(find ledge -name '*.proto' | LC_ALL=C sort)
+
+lock: ## constraints.txt anew, from what the newest allowed packages are
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[default,test,dev]'
+	@{ echo "# Made by \`make lock\`: the versions that this release was tested with."; \
+	   .venv-lock/bin/python -m pip freeze --exclude-editable; } > constraints.txt
+	@rm -rf .venv-lock
+
+clean: ## remove the environment and what tools leave; documents, logs and models stay
+	@if [ -x $(LEDGE) ]; then $(LEDGE) down >/dev/null; fi
+	rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Each file here stands for a finished step, so that a second run repeats nothing.
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Ledge needs Python 3.11 or newer as $(PYTHON): install it, or name another with make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "the Python package venv is missing: run \`apt-get install python3-venv\` (as root), then make again" >&2; \
+	  exit 1; }
+	@free=$$(df -Pm . | awk 'NR == 2 { print $$4 }'); [ "$$free" -ge $(NEEDED_MB) ] || { \
+	  echo "$$free MB are free here and $(NEEDED_MB) MB are needed: free some space, then make again" >&2; exit 1; }
+	@started=$$(date +%s); $(PYTHON) -m venv .venv && echo "environment made in $$(( $$(date +%s) - started )) s"
+	@touch $@
+
+# $(call install,extras): pip says what it does; constraints.txt makes every installation the same.
+install = started=$$(date +%s); $(PIP) install -c constraints.txt -e '.[$(1)]' \
+	&& echo "packages installed in $$(( $$(date +%s) - started )) s"
+comma := ,
+
+.venv/.default: .venv/.made pyproject.toml constraints.txt
+	@$(call install,default)
+	@touch $@
+
+.venv/.test: .venv/.made pyproject.toml constraints.txt
+	@$(call install,default$(comma)test)
+	@touch $@ .venv/.default
+
+.venv/.dev: .venv/.made pyproject.toml constraints.txt
+	@$(call install,default$(comma)dev)
+	@touch $@ .venv/.test .venv/.default
