@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made by docs/generate.py (`make docs`); edit the source, not this page. -->\n"
@@ -31,6 +32,11 @@ def configuration() -> str:
         "",
         *_table(ServiceConfig, set()),
     ]
+    for title, place in (("Model store", "kit.models.config"), ("Local run (`ledge up`)", "cli.local.config")):
+        module = importlib.import_module(f"services.{place}")
+        kinds = (value for value in vars(module).values() if isinstance(value, type))
+        own = next(kind for kind in kinds if issubclass(kind, BaseSettings) and kind.__module__ == module.__name__)
+        lines += ["", f"## {title}", "", *_table(own, set())]
     shared = set(ServiceConfig.model_fields)
     for file in sorted((ROOT / "services").glob("*/config.py")):
         service = file.parent.name
