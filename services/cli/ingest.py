@@ -39,7 +39,7 @@ def command(
     console = open_console(stderr=as_json)
     results = asyncio.run(_ingest(selection, collection, console, quiet=as_json))
     if as_json:
-        typer.echo(json.dumps(_json(results), ensure_ascii=False, indent=1))
+        typer.echo(json.dumps(outcomes_json(results), ensure_ascii=False, indent=1))
     else:
         console.print(summary(results), soft_wrap=True)
         if selection.passed_over:
@@ -63,12 +63,12 @@ async def upload_with_bars(
 ) -> list[pb.DocumentResult]:
     """An ingest with a bar over all documents and a line for each that is done (`only_changes`: each that is news)."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("documents", total=len(documents))
 
         def on_progress(progress: pb.IngestProgress) -> None:
             name = one_line(progress.name, 40)
-            bar.update(task, description=f"[dim]{name}: {progress.pages} pages, {progress.chunks} passages[/dim]")
+            bar.update(task, description=f"[dim]{name}: {counted(progress.pages, 'page')}[/dim]")
 
         def on_result(result: pb.DocumentResult) -> None:
             bar.advance(task)
@@ -83,18 +83,24 @@ def _line(result: pb.DocumentResult) -> Text:
     name = one_line(result.name, 120)
     if result.outcome == pb.DocumentResult.REJECTED:
         return Text(f"{word:<9} ", style) + Text(f"{name}: {one_line(result.reason, 300)}")
-    return Text(f"{word:<9} ", style) + Text(name) + Text(f"  {result.pages} pages, {result.chunks} passages", "dim")
+    size = f"  {counted(result.pages, 'page')}, {counted(result.chunks, 'passage')}"
+    return Text(f"{word:<9} ", style) + Text(name) + Text(size, "dim")
 
 
 def summary(results: list[pb.DocumentResult]) -> str:
     """How many documents went which way."""
-    counted = Counter(OUTCOMES.get(result.outcome, ("?", ""))[0] for result in results)
-    parts = [f"{counted[word]} {word}" for word, _ in OUTCOMES.values() if counted[word]]
-    noun = "document" if len(results) == 1 else "documents"
-    return f"{len(results)} {noun}: {', '.join(parts)}"
+    outcomes = Counter(OUTCOMES.get(result.outcome, ("?", ""))[0] for result in results)
+    parts = [f"{outcomes[word]} {word}" for word, _ in OUTCOMES.values() if outcomes[word]]
+    return f"{counted(len(results), 'document')}: {', '.join(parts)}"
 
 
-def _json(results: list[pb.DocumentResult]) -> dict[str, Any]:
+def counted(number: int, noun: str) -> str:
+    """ "1 page", "2 pages"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def outcomes_json(results: list[pb.DocumentResult]) -> dict[str, Any]:
+    """The results for a program: each document, and how many went which way."""
     return {
         "documents": [
             {

@@ -52,7 +52,7 @@ def _print(console: Console, line: LogLine, name: str, as_json: bool, named: boo
         typer.echo(line.text)
         return
     text = Text(printable(line.readable()), STYLES.get(line.level, ""))
-    console.print(Text(f"{name:<11}", "cyan") + text if named else text)
+    console.print(Text(f"{name:<11}", "cyan") + text if named else text, soft_wrap=True)
 
 
 class _Follower:

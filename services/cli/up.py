@@ -7,6 +7,7 @@ Ctrl-C anywhere ends what this command has started, and only that. Run again, it
 """
 
 import asyncio
+import json
 import os
 import shlex
 import signal
@@ -14,17 +15,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import psutil
 import typer
 from ledge.rag.v1 import rag_pb2 as pb
 from rich.console import Console
 from rich.text import Text
 
-from services.cli.answer import ask, print_sources, print_timings
-from services.cli.ask import write_text
-from services.cli.ingest import summary, upload_with_bars
+from services.cli.answer import Answer, ask, print_sources, print_timings
+from services.cli.ingest import outcomes_json, summary, upload_with_bars
 from services.cli.local.checks import check_disk, check_packages
 from services.cli.local.config import LocalRunConfig
 from services.cli.local.plan import RunPlan
@@ -32,7 +34,7 @@ from services.cli.local.suite import Started, Suite
 from services.cli.models import bars
 from services.cli.profile import open_profile
 from services.cli.rag_client import rag_service
-from services.cli.terminal import open_console
+from services.cli.terminal import open_console, printable
 from services.cli.upload import select
 from services.kit.deploy import deploy_directory
 from services.kit.errors import EngineFailed
@@ -40,6 +42,19 @@ from services.kit.models import ModelStore
 
 SAMPLE_QUESTION = "How quickly does a Class 2 alarm have to be acknowledged?"
 COLLECTION = "default"
+
+
+@dataclass
+class Story:
+    """What one `up` did, for `--json` and for the closing words."""
+
+    ready_s: dict[str, float] = field(default_factory=dict)
+    """Service → seconds from the start of the services until it was ready."""
+    stages_s: dict[str, float] = field(default_factory=dict)
+    documents: list[pb.DocumentResult] = field(default_factory=list)
+    answer: Answer | None = None
+    first_words_s: float | None = None
+    """Seconds from the start of this process to the first words of the answer."""
 
 
 def command(
@@ -53,36 +68,46 @@ def command(
     gateway_port: Annotated[
         int | None, typer.Option(help="HTTP port of the gateway.", show_default="LEDGE_GATEWAY_PORT, 8000")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one object for a program, when all is done.")] = False,
 ) -> None:
     """Start the suite, ingest the sample documents, ask one question; the suite is left running."""
     config = LocalRunConfig.read(profile=profile, port_base=port_base, gateway_port=gateway_port)
-    console = open_console()
+    console = open_console(stderr=as_json)
     _, plan, store = open_profile(config)
     suite = Suite(config)
     for check in (check_packages(plan), check_disk("disk", suite.state.path, "LEDGE_STATE_DIR")):
         if check.level == "failure":
             raise EngineFailed(check.sentence())
-    began_s = time.monotonic()
-    _fetch_models(store, plan, console)
+    story = Story()
+    _fetch_models(store, plan, story, console)
     with suite.state.locked(lambda: console.print("waiting for another `ledge up` or `ledge down`")):
         started = Started()
         with _undone_if_interrupted(suite, started, console):
-            _start(suite, plan, started, console)
+            _start(suite, plan, started, story, console)
             if ingest:
-                asyncio.run(_show(config, bool(started.services), console))
+                asyncio.run(_show(config, bool(started.services), story, console))
+    if as_json:
+        typer.echo(json.dumps(_json(plan, started, story), ensure_ascii=False, indent=1))
+        return
     if started.services:
-        console.print(f"\n[bold]The suite is running[/bold] [dim](this took {time.monotonic() - began_s:.1f} s)[/dim]")
+        console.print(f"\n[bold]The suite is running[/bold] [dim](this took {age_s():.1f} s)[/dim]")
     else:
         console.print("\n[bold]The suite was running already[/bold]")
     _next_steps(config, console)
 
 
+def age_s() -> float:
+    """Seconds since this process began, its imports included."""
+    return time.time() - psutil.Process().create_time()
+
+
 @contextmanager
-def _stage(name: str, console: Console) -> Iterator[None]:
+def _stage(name: str, story: Story, console: Console) -> Iterator[None]:
     began_s = time.monotonic()
     console.print(Text(name, "bold"))
     yield
-    console.print(Text(f"  {name} took {time.monotonic() - began_s:.1f} s", "dim"))
+    story.stages_s[name] = time.monotonic() - began_s
+    console.print(Text(f"  {name} took {story.stages_s[name]:.1f} s", "dim"))
 
 
 @contextmanager
@@ -97,35 +122,34 @@ def _undone_if_interrupted(suite: Suite, started: Started, console: Console) -> 
         raise
 
 
-def _fetch_models(store: ModelStore, plan: RunPlan, console: Console) -> None:
+def _fetch_models(store: ModelStore, plan: RunPlan, story: Story, console: Console) -> None:
     wanted = list(dict.fromkeys(service.model for service in plan.services if service.model))
     missing = [model for model in wanted if store.state(model) != "ready"]
     if not missing:
         console.print(Text("models", "bold") + Text(f" {', '.join(wanted) or 'none needed'}: ready"))
         return
-    with _stage("models", console):
+    with _stage("models", story, console):
         with bars(quiet=False) as watch:
             for model in missing:
                 store.require(model, watch)
         console.print(f"  {', '.join(wanted)}: fetched and verified, in {store.directory}", soft_wrap=True)
 
 
-def _start(suite: Suite, plan: RunPlan, started: Started, console: Console) -> None:
+def _start(suite: Suite, plan: RunPlan, started: Started, story: Story, console: Console) -> None:
     """Raises LedgeError after stopping what it started."""
-    names = [service.name for service in plan.services]
+    waiting = [service.name for service in plan.services]
     try:
-        with _stage("services", console):
+        with _stage("services", story, console):
             suite.start(plan, started)
             if started.cleared:
                 console.print(f"  ended {started.cleared} processes that an earlier run had left behind")
-            waiting = list(names)
             if not console.is_terminal:
-                console.print(f"  waiting for {', '.join(waiting)}")
-            with console.status("") as status:
-                status.update(_waiting_for(waiting))
+                console.print(f"  {_waiting_for(waiting)}")
+            with console.status(_waiting_for(waiting)) as status:
 
                 def on_ready(name: str, elapsed_s: float) -> None:
                     waiting.remove(name)
+                    story.ready_s[name] = elapsed_s
                     console.print(Text("  ready  ", "green") + Text(f"{name} ({elapsed_s:.1f} s)"))
                     status.update(_waiting_for(waiting))
 
@@ -139,22 +163,42 @@ def _waiting_for(names: list[str]) -> str:
     return f"waiting for {', '.join(names)}"
 
 
-async def _show(config: LocalRunConfig, is_fresh: bool, console: Console) -> None:
+async def _show(config: LocalRunConfig, is_fresh: bool, story: Story, console: Console) -> None:
     """The sample documents, and one question about them. A run that was there before is not asked again."""
     documents = select([deploy_directory() / "samples" / "documents"]).documents
     async with rag_service(config) as rag:
-        with _stage("documents", console):
-            results = await upload_with_bars(rag, documents, COLLECTION, console, only_changes=True)
-            console.print(f"  {summary(results)}")
-        is_news = any(result.outcome in (pb.DocumentResult.STORED, pb.DocumentResult.REPLACED) for result in results)
-        if not is_fresh and not is_news:
+        with _stage("documents", story, console):
+            story.documents = await upload_with_bars(rag, documents, COLLECTION, console, only_changes=True)
+            console.print(f"  {summary(story.documents)}")
+        news = (pb.DocumentResult.STORED, pb.DocumentResult.REPLACED)
+        if not is_fresh and not any(result.outcome in news for result in story.documents):
             return
-        with _stage("question", console):
+        with _stage("question", story, console):
             console.print(Text(f"\n  {SAMPLE_QUESTION}\n", "italic"))
-            answer = await ask(rag, pb.AnswerRequest(question=SAMPLE_QUESTION), write_text)
+
+            def on_text(text: str) -> None:
+                if story.first_words_s is None:
+                    story.first_words_s = age_s()
+                console.out(printable(text), end="", highlight=False)
+
+            story.answer = await ask(rag, pb.AnswerRequest(question=SAMPLE_QUESTION), on_text)
             console.print()
-            print_sources(answer, console)
-            print_timings(answer, console)
+            print_sources(story.answer, console)
+            print_timings(story.answer, console)
+
+
+def _json(plan: RunPlan, started: Started, story: Story) -> dict[str, Any]:
+    return {
+        "profile": plan.profile,
+        "started": started.services,
+        "ready_s": {name: round(elapsed_s, 2) for name, elapsed_s in story.ready_s.items()},
+        "stages_s": {name: round(elapsed_s, 2) for name, elapsed_s in story.stages_s.items()},
+        "documents": outcomes_json(story.documents),
+        "question": SAMPLE_QUESTION if story.answer else None,
+        "answer": story.answer.to_json() if story.answer else None,
+        "first_words_s": round(story.first_words_s, 2) if story.first_words_s is not None else None,
+        "addresses": {service.name: service.address for service in plan.services},
+    }
 
 
 def _next_steps(config: LocalRunConfig, console: Console) -> None:

@@ -1,5 +1,6 @@
 """Whether the ports of a run are free, and who has those that are not."""
 
+import random
 import shlex
 import socket
 from collections.abc import Iterable
@@ -7,7 +8,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from services.cli.local.config import OPS_OFFSET, ORDER
 from services.cli.local.plan import PlannedService
+from services.kit.errors import EngineFailed
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ def busy_ports(services: Iterable[PlannedService]) -> list[BusyPort]:
         for port in service.ports
         if not _is_free(service.environment["LEDGE_HOST"].strip("[]"), port)
     ]
+
+
+def free_bases(host: str = "127.0.0.1") -> tuple[int, int]:
+    """A `port_base` and a `gateway_port` that are free now, for a run beside another. Raises EngineFailed."""
+    # Below what the kernel hands out by itself, so that no connection takes one of them meanwhile.
+    for base in random.sample(range(12_000, 30_000, 20), 50):
+        numbers = [base + place for place in range(len(ORDER) + 1)]
+        numbers += [number + OPS_OFFSET for number in numbers[:-1]]
+        if all(_is_free(host, number) for number in numbers):
+            return base, base + len(ORDER)
+    raise EngineFailed("no row of free ports was found on this machine")
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -35,6 +35,8 @@ class RunRecord:
     fingerprint: str
     services: dict[str, dict[str, Any]]
     """Name → address, ops_url, engine, model, health_name."""
+    log_offsets: dict[str, int]
+    """Name → where in its log this run begins, in bytes."""
 
 
 class StateDirectory:
@@ -76,6 +78,10 @@ class StateDirectory:
         with exclusive(self.path / "up.lock", on_wait):
             yield
 
+    def log_bytes(self, service: str) -> int:
+        path = self.log(service)
+        return path.stat().st_size if path.is_file() else 0
+
     def write_record(self, plan: RunPlan) -> None:
         facts = ("address", "ops_url", "engine", "model", "health_name")
         services = {service.name: {fact: getattr(service, fact) for fact in facts} for service in plan.services}
@@ -84,6 +90,7 @@ class StateDirectory:
             "profile": plan.profile,
             "fingerprint": plan.fingerprint,
             "services": services,
+            "log_offsets": {service.name: self.log_bytes(service.name) for service in plan.services},
         }
         self.write(self._record, json.dumps(body, indent=1))
 

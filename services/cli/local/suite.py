@@ -13,7 +13,7 @@ from services.cli.local.config import LocalRunConfig
 from services.cli.local.plan import RunPlan
 from services.cli.local.ports import busy_ports
 from services.cli.local.readiness import is_ready, wait_until_ready
-from services.cli.local.state import StateDirectory
+from services.cli.local.state import RunRecord, StateDirectory
 from services.cli.local.supervisor import NotRunning, ProcessState, Supervisor, end, left_behind
 from services.kit.errors import EngineFailed, TooSlow
 
@@ -72,7 +72,7 @@ class Suite:
         Raises:
             EngineFailed: a port is taken; it runs already, but otherwise than planned; the supervisor does not start.
         """
-        started.log_offsets = {service.name: self._log_bytes(service.name) for service in plan.services}
+        started.log_offsets = {service.name: self.state.log_bytes(service.name) for service in plan.services}
         if self.supervisor.is_running:
             record = self.state.record()
             if record is None or record.fingerprint != plan.fingerprint:
@@ -182,17 +182,17 @@ class Suite:
             )
 
         readiness = asyncio.run(ask_all())
-        statuses = list(self._statuses(known, readiness, record.services))
+        statuses = list(self._statuses(known, readiness, record))
         order = list(record.services)
         return sorted(statuses, key=lambda status: order.index(status.name))
 
     def _statuses(
-        self, processes: Sequence[ProcessState], readiness: Sequence[bool], services: Mapping[str, Mapping[str, str]]
+        self, processes: Sequence[ProcessState], readiness: Sequence[bool], record: RunRecord
     ) -> Iterator[ServiceStatus]:
         for process, ready in zip(processes, readiness, strict=True):
-            fact = services[process.name]
+            fact = record.services[process.name]
             alive = process.pid > 0
-            error = log_lines.last_error(self.state.log(process.name))
+            error = log_lines.last_error(self.state.log(process.name), record.log_offsets.get(process.name, 0))
             yield ServiceStatus(
                 name=process.name,
                 state=_word(process, ready),
@@ -208,10 +208,6 @@ class Suite:
                 last_error=error.event if error else None,
                 last_error_at=error.time or None if error else None,
             )
-
-    def _log_bytes(self, service: str) -> int:
-        path = self.state.log(service)
-        return path.stat().st_size if path.is_file() else 0
 
 
 def _word(process: ProcessState, ready: bool) -> str:
