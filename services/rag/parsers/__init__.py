@@ -25,6 +25,11 @@ def read(content: bytes, media_type: MediaType) -> Reading:
         InvalidInput: it cannot be read; says why in words for the person who sent it.
     """
     match media_type:
+        case MediaType.PDF:
+            from services.rag.parsers.pdf import PdfDocument
+
+            document = PdfDocument(content)
+            return Reading(document.blocks(), document.pages)
         case MediaType.DOCX:
             from services.rag.parsers.docx import read_docx
 

@@ -24,14 +24,79 @@ _NESTING = re.compile(
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]*[1-9]))", re.I)
 
 _DROPPED = frozenset(
-    "script style noscript template svg math canvas iframe object embed audio video button input select textarea "
-    "datalist dialog nav menu head map area -comment".split()
+    [
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "math",
+        "canvas",
+        "iframe",
+        "object",
+        "embed",
+        "audio",
+        "video",
+        "button",
+        "input",
+        "select",
+        "textarea",
+        "datalist",
+        "dialog",
+        "nav",
+        "menu",
+        "head",
+        "map",
+        "area",
+        "-comment",
+    ]
 )
 _DROPPED_OUTSIDE_CONTENT = frozenset(("header", "footer", "aside", "form"))
 _DROPPED_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alert"))
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 "
-    "h4 h5 h6 header hgroup hr legend li main ol p pre section summary table tbody td tfoot th thead tr ul".split()
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hgroup",
+        "hr",
+        "legend",
+        "li",
+        "main",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
 )
 _CONTENT = "main, [role=main], article"
 
@@ -107,6 +172,8 @@ class _Walk:
         while stack:
             node, entering = stack.pop()
             tag = node.tag
+            if tag is None:
+                continue
             if not entering:
                 yield from self._flush()
                 self._leave(tag)
@@ -114,7 +181,7 @@ class _Walk:
                 self.words.append(node.text_content or "")
             elif tag == "br":
                 self.words.append(" ")
-            elif tag is None or self._dropped(node, tag):
+            elif self._dropped(node, tag):
                 continue
             elif tag == "table" and not _lays_out(node):
                 yield from self._flush()
@@ -147,10 +214,10 @@ class _Walk:
             number = int(start) if start.isdecimal() and len(start) < 9 else 1
             self.lists.append(number if tag == "ol" else None)
         elif tag == "li":
-            number = self.lists[-1] if self.lists else None
-            self.marker = "-" if number is None else f"{number}."
-            if number is not None:
-                self.lists[-1] = number + 1
+            count = self.lists[-1] if self.lists else None
+            self.marker = "-" if count is None else f"{count}."
+            if count is not None:
+                self.lists[-1] = count + 1
         elif tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
             self.heading = int(tag[1])
         elif tag == "dt":

@@ -23,7 +23,7 @@ def rows(table: Sequence[Sequence[str]], *, header_rows: int | None = None, page
     """
     filled = [list(row) for row in table if any(row)]
     if header_rows is None:
-        header_rows = 1 if _looks_like_header(filled) else 0
+        header_rows = 1 if looks_like_header(filled) else 0
     header = _merged(filled[:header_rows])
     body = filled[header_rows:]
     if header and not body:
@@ -65,7 +65,7 @@ def _merged(header: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(dict.fromkeys(column)) for column in columns]
 
 
-def _looks_like_header(table: Sequence[Sequence[str]]) -> bool:
+def looks_like_header(table: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names columns: all filled, all different, no figures. Two columns may be key and value."""
     if len(table) < 2:
         return False
