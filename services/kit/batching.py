@@ -58,6 +58,9 @@ class Batcher(Generic[Item, Result]):
         self._max_queue_cost = max_queue_cost
         self._idle_workers = workers
         self._name = name
+        self._queue_cost = telemetry.QUEUE_COST.labels(name)
+        self._queue_seconds = telemetry.QUEUE_SECONDS.labels(name)
+        self._batch_items = telemetry.BATCH_ITEMS.labels(name)
         self._clock = clock
         self._waiting: list[_Waiting[Item, Result]] = []
         self._queued_cost = 0
@@ -85,6 +88,8 @@ class Batcher(Generic[Item, Result]):
         self._changed(sum(costs))
         self._start_workers()
         try:
+            if len(waiting) == 1:
+                return [await waiting[0].result]
             return list(await asyncio.gather(*(entry.result for entry in waiting)))
         finally:
             # The caller is gone, or one item failed: whoever still waits is dropped.
@@ -99,7 +104,7 @@ class Batcher(Generic[Item, Result]):
 
     def _changed(self, cost: int) -> None:
         self._queued_cost += cost
-        telemetry.QUEUE_COST.labels(self._name).set(self._queued_cost)
+        self._queue_cost.set(self._queued_cost)
 
     def _drop_cancelled(self) -> None:
         dropped = sum(entry.cost for entry in self._waiting if entry.result.done())
@@ -143,10 +148,10 @@ class Batcher(Generic[Item, Result]):
     async def _compute(self, batch: list[_Waiting[Item, Result]]) -> None:
         started_s = self._clock()
         for entry in batch:
-            telemetry.QUEUE_SECONDS.labels(self._name).observe(started_s - entry.since_s)
+            self._queue_seconds.observe(started_s - entry.since_s)
             if entry.call is not None:
                 entry.call.note_timing("queue", (started_s - entry.since_s) * 1000)
-        telemetry.BATCH_ITEMS.labels(self._name).observe(len(batch))
+        self._batch_items.observe(len(batch))
         try:
             results = await self._run([entry.item for entry in batch])
             if len(results) != len(batch):

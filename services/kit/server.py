@@ -92,6 +92,7 @@ class Calls(grpc.aio.ServerInterceptor):
         self._limit = config.max_concurrent_calls
         self._keys = Keys(config.keys())
         self._in_flight = 0
+        self._in_flight_gauge = telemetry.CALLS_IN_FLIGHT.labels(service)
         self._mean_s = 0.1
         self._wrapped: dict[str, Any] = {}
 
@@ -150,7 +151,7 @@ class Calls(grpc.aio.ServerInterceptor):
         started_s = time.monotonic()
         code = grpc.StatusCode.OK
         self._in_flight += 1
-        telemetry.CALLS_IN_FLIGHT.labels(self._service).set(self._in_flight)
+        self._in_flight_gauge.set(self._in_flight)
         with telemetry.tracer().start_as_current_span(
             f"{self._service}/{method}", kind=trace.SpanKind.SERVER, record_exception=False
         ):
@@ -188,7 +189,7 @@ class Calls(grpc.aio.ServerInterceptor):
     def _ended(self, method: str, code: grpc.StatusCode, elapsed_s: float, call: CallContext) -> None:
         self._in_flight -= 1
         self._mean_s = 0.9 * self._mean_s + 0.1 * elapsed_s
-        telemetry.CALLS_IN_FLIGHT.labels(self._service).set(self._in_flight)
+        self._in_flight_gauge.set(self._in_flight)
         telemetry.CALLS.labels(self._service, method, code.name).inc()
         telemetry.CALL_SECONDS.labels(self._service, method).observe(elapsed_s)
         extra = {"method": method, "code": code.name, "elapsed_ms": round(elapsed_s * 1000, 1)}

@@ -97,6 +97,9 @@ def set_up(service: str, level: str = "INFO", log_format: str = "json") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service) if log_format == "json" else TextFormatter(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # What no line tells is not gathered; it would cost as much as writing the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # the documented switch for the caller's file and line
     for noisy in ("httpx", "httpcore", "asyncio", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -112,9 +115,13 @@ def set_up(service: str, level: str = "INFO", log_format: str = "json") -> None:
     trace.set_tracer_provider(provider)
 
 
+_TRACER = trace.get_tracer("ledge")
+"""Finds the provider that `set_up` sets later. To ask for it again at each call would cost more than a span."""
+
+
 def tracer() -> trace.Tracer:
     """The suite's tracer, for spans inside a service."""
-    return trace.get_tracer("ledge")
+    return _TRACER
 
 
 def incoming_trace(metadata: dict[str, str]) -> Any:
