@@ -2,6 +2,9 @@
 
 from prometheus_client import Gauge, Histogram
 
+UNOPTIMIZED_POINTS = Gauge(
+    "ledge_retrieval_unoptimized_points", "Points written or removed since their collection was last optimised."
+)
 OPTIMIZING = Gauge("ledge_retrieval_optimizing", "1 while an index is being optimised.")
 OPTIMIZE_SECONDS = Histogram(
     "ledge_retrieval_optimize_seconds",

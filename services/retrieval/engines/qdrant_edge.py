@@ -20,7 +20,8 @@ from services.kit.errors import InvalidInput, LedgeError, NotFound
 from services.retrieval import metrics
 from services.retrieval.config import RetrievalConfig
 from services.retrieval.engine import Collection, Filter, Hit, Point, Query, Selection, TermCount
-from services.retrieval.engines.qdrant_collection import DESCRIPTION, QdrantCollection, Tuning
+from services.retrieval.engines.qdrant_collection import DESCRIPTION, QdrantCollection
+from services.retrieval.engines.qdrant_shard import Tuning
 
 log = logging.getLogger("ledge.retrieval")
 
@@ -48,6 +49,7 @@ class QdrantEdge:
         self._collections = self._open_all()
         self._work = threading.Condition()
         self._closing = False
+        self._tell()
         self._maintenance = threading.Thread(target=self._maintain, name="retrieval-optimizer", daemon=True)
         self._maintenance.start()
 
@@ -116,15 +118,27 @@ class QdrantEdge:
         return deleted
 
     def search(self, collection: str, query: Query) -> Sequence[Hit]:
-        return self._get(collection).search(query)
+        there = self._get(collection)
+        hits = there.search(query)
+        if there.wants_indexes:
+            self._wake()
+        return hits
 
     def scroll(
         self, collection: str, filter: Filter, limit: int, start: str | None, selection: Selection
     ) -> tuple[Sequence[Point], str | None]:
-        return self._get(collection).scroll(filter, limit, start, selection)
+        there = self._get(collection)
+        page = there.scroll(filter, limit, start, selection)
+        if there.wants_indexes:
+            self._wake()
+        return page
 
     def count(self, collection: str, filter: Filter) -> int:
-        return self._get(collection).count(filter)
+        there = self._get(collection)
+        points = there.count(filter)
+        if there.wants_indexes:
+            self._wake()
+        return points
 
     def count_terms(self, collection: str, text: str) -> tuple[Sequence[TermCount], int]:
         return self._get(collection).count_terms(text)
@@ -139,53 +153,58 @@ class QdrantEdge:
         with self._work:
             self._closing = True
             self._work.notify()
+        for collection in self._collections.values():
+            collection.stop_optimizing()
         self._maintenance.join()
         for collection in self._collections.values():
             collection.close()
         self._lock.close()
 
     def _wake(self) -> None:
+        self._tell()
         with self._work:
             self._work.notify()
+
+    def _tell(self) -> None:
+        metrics.UNOPTIMIZED_POINTS.set(sum(collection.unoptimized for collection in self._collections.values()))
 
     def _maintain(self) -> None:
         """Optimises a collection once it is idle, or has changed much; one at a time."""
         while (collection := self._next()) is not None:
             self._optimize(collection)
+            self._tell()
 
     def _next(self) -> QdrantCollection | None:
         """Waits for a collection that is due; None when the engine closes."""
         with self._work:
             while not self._closing:
-                if (due := self._due()) is not None:
-                    return due
-                self._work.wait(self._idle_s if self._anything_wanted() else None)
+                waits = [
+                    (collection.due_in_s(self._after_points, self._idle_s), collection)
+                    for collection in self._collections.values()
+                ]
+                due_in_s, first = min(
+                    ((wait_s, each) for wait_s, each in waits if wait_s is not None),
+                    key=lambda pair: pair[0],
+                    default=(None, None),
+                )
+                if due_in_s == 0:
+                    return first
+                self._work.wait(due_in_s)
             return None
-
-    def _anything_wanted(self) -> bool:
-        return any(collection.wants_maintenance for collection in self._collections.values())
-
-    def _due(self) -> QdrantCollection | None:
-        now_s = time.monotonic()
-        for collection in self._collections.values():
-            idle = now_s - collection.written_s >= self._idle_s
-            if collection.wants_maintenance and (idle or collection.unoptimized >= self._after_points):
-                return collection
-        return None
 
     def _optimize(self, collection: QdrantCollection) -> None:
         started_s = time.monotonic()
         metrics.OPTIMIZING.set(1)
         try:
-            collection.maintain()
+            optimized = collection.maintain()
         except LedgeError as error:
-            if collection.name in self._collections:
-                # Left as it is until the next write: searches are right without, only slower.
+            if collection.name in self._collections and not self._closing:
+                # Searches are right without, only slower.
                 log.error("cannot optimise", extra={"collection": collection.name, "reason": error.message})
-                collection.written_s = time.monotonic()
         else:
-            elapsed_s = time.monotonic() - started_s
-            metrics.OPTIMIZE_SECONDS.observe(elapsed_s)
-            log.info("optimised", extra={"collection": collection.name, "elapsed_s": round(elapsed_s, 2)})
+            if optimized:
+                elapsed_s = time.monotonic() - started_s
+                metrics.OPTIMIZE_SECONDS.observe(elapsed_s)
+                log.info("optimised", extra={"collection": collection.name, "elapsed_s": round(elapsed_s, 2)})
         finally:
             metrics.OPTIMIZING.set(0)

@@ -7,9 +7,7 @@ import qdrant_edge as qe
 
 from services.kit.errors import InvalidInput
 from services.retrieval.engine import Condition, Filter, Match, Range
-
-METADATA = "metadata"
-"""The field of a point's payload that holds its metadata."""
+from services.retrieval.engines.qdrant_shard import METADATA
 
 Index = qe.KeywordIndexParams | qe.IntegerIndexParams | qe.BoolIndexParams | qe.FloatIndexParams
 
@@ -57,18 +55,32 @@ def key_of(path: tuple[str, ...]) -> str:
     return ".".join([METADATA, *(f'"{name}"' for name in path)])
 
 
-def indexes(filter: Filter) -> Iterator[tuple[str, Index]]:
-    """The fields that a filter asks about, each with the index that answers it."""
+def wanted_indexes(filter: Filter) -> Iterator[tuple[str, str]]:
+    """The fields that a filter asks about, each with the kind of index that answers it."""
     for condition in (*filter.must, *filter.should, *filter.must_not):
         match condition:
             case Filter():
-                yield from indexes(condition)
+                yield from wanted_indexes(condition)
             case Range():
-                yield key_of(condition.path), qe.FloatIndexParams()
+                yield key_of(condition.path), "float"
             case Match(path, (bool(), *_)):
-                yield key_of(path), qe.BoolIndexParams()
+                yield key_of(path), "bool"
             case Match(path, (str(), *_)):
-                yield key_of(path), qe.KeywordIndexParams()
+                yield key_of(path), "keyword"
             case Match(path, _):
-                # Whole numbers only: a range over an integer index would miss fractions.
-                yield key_of(path), qe.IntegerIndexParams(lookup=True, range=False)
+                yield key_of(path), "integer"
+
+
+def index_of(kind: str) -> Index:
+    """An index of a kind that `wanted_indexes` names. Where a field holds other values too, they are still found."""
+    match kind:
+        case "float":
+            return qe.FloatIndexParams()
+        case "bool":
+            return qe.BoolIndexParams()
+        case "keyword":
+            return qe.KeywordIndexParams()
+        case "integer":
+            # No ranges: an index of whole numbers would miss fractions.
+            return qe.IntegerIndexParams(lookup=True, range=False)
+    raise ValueError(f"there is no kind of index {kind!r}")
