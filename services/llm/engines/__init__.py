@@ -1,0 +1,20 @@
+"""The engines by name; a library is imported only when its engine is asked for."""
+
+from services.kit.errors import NotFound
+from services.llm.config import LlmConfig
+from services.llm.engine import Engine
+
+
+async def load(config: LlmConfig) -> Engine:
+    """Raises NotFound for an unknown engine, and whatever keeps the model from loading."""
+    match config.engine:
+        case "llamacpp":
+            from services.llm.engines.llamacpp import load_llamacpp
+
+            return await load_llamacpp(config)
+        case "scripted":
+            from services.llm.engines.scripted import load_scripted
+
+            return load_scripted(config)
+        case unknown:
+            raise NotFound(f"there is no llm engine {unknown!r}; set LEDGE_ENGINE to llamacpp or scripted")

@@ -1,0 +1,273 @@
+"""llama.cpp inside this process (xllamacpp): GGUF models, continuous batching over a fixed number of slots.
+
+Each answer has a thread that sleeps in native code and is called back with its chunks. llama.cpp also opens an HTTP
+door of its own; here it is a socket file in a private directory, used for what the Python interface lacks: tokenising
+and rendering the chat template.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import xllamacpp
+
+from services.kit.errors import EngineFailed, InvalidInput, LedgeError
+from services.kit.models import CatalogEntry, ModelStore
+from services.llm.config import LlmConfig
+from services.llm.engine import ChatPrompt, Constraint, Finish, Job, Message, Model, Piece, Sampling, TextPrompt
+from services.llm.engines import chat_tools, openai_wire
+from services.llm.engines.constraint import to_grammar
+from services.llm.engines.handover import Channel, Handover
+
+KV_CACHE_TYPES = {"f16": 1, "q8_0": 8}
+"""The names' numbers in ggml.h."""
+CONTROL_TEXT = re.compile(r"<\|[^<>|\s]{1,64}\|>|</?s>|</?\w+_of_turn>|\[/?INST\]|<</?SYS>>")
+"""Texts of control tokens, in the families of chat templates; only those that a template uses count."""
+HTTP_TIMEOUT_S = 60.0
+PRIME_TIMEOUT_S = 300.0
+MAX_TOLD_CHARACTERS = 400
+
+
+async def load_llamacpp(config: LlmConfig) -> "LlamaCpp":
+    """Raises NotFound for a missing model, InvalidInput for settings it cannot have, EngineFailed."""
+    store = await asyncio.to_thread(ModelStore.from_environment)
+    entry = store.catalog.entry(config.model)
+    if "llamacpp" not in entry.engines:
+        raise InvalidInput(f"model {entry.id!r} does not run in llamacpp but in {', '.join(entry.engines)}")
+    if entry.context_tokens is not None and config.context_tokens > entry.context_tokens:
+        raise InvalidInput(
+            f"LEDGE_CONTEXT_TOKENS is {config.context_tokens}; {entry.id} was made for {entry.context_tokens}"
+        )
+    directory = await asyncio.to_thread(store.require, entry.id)
+    weights = next(directory / file.path for file in entry.files if file.path.endswith(".gguf"))
+    native = await asyncio.to_thread(Native, weights, config)
+    engine = LlamaCpp(native, entry, config)
+    prime = Job(TextPrompt([0]), Sampling(max_tokens=1))
+    try:
+        async with asyncio.timeout(PRIME_TIMEOUT_S), aclosing(engine.generate(prime)) as pieces:
+            async for _ in pieces:
+                pass
+    except BaseException:
+        await engine.close()
+        raise
+    return engine
+
+
+class Native:
+    """The library's server with its socket; starts blocking."""
+
+    def __init__(self, weights: Path, config: LlmConfig) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="ledge-llm-"))
+        self.socket = self.directory / "llama.sock"
+        try:
+            self.server = xllamacpp.Server(parameters(weights, config, self.socket))
+        except RuntimeError as error:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise EngineFailed(f"llama.cpp cannot load {weights.name}: not a model it knows, or too large") from error
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://llama") as http:
+            self.properties: dict[str, Any] = http.get("/props", timeout=HTTP_TIMEOUT_S).json()
+            models = http.get("/v1/models", timeout=HTTP_TIMEOUT_S).json()
+        self.vocabulary_size = int(models["data"][0]["meta"]["n_vocab"])
+
+    def close(self) -> None:
+        """Blocks until the library's own threads have ended."""
+        del self.server
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def parameters(weights: Path, config: LlmConfig, socket: Path) -> Any:
+    """How the library is run."""
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights)
+    params.n_parallel = config.slots
+    # Each slot has a context of its own: one shared by all would fail everybody's calls when it is full.
+    params.n_ctx = config.context_tokens * config.slots
+    params.kv_unified = False
+    params.ctx_shift = False
+    params.cache_type_k = params.cache_type_v = KV_CACHE_TYPES[config.kv_cache]
+    # The library would also keep past prompts in up to 8 GiB; a slot's own last prompt is cache enough here.
+    params.cache_ram_mib = 0
+    params.n_batch = params.n_ubatch = config.batch_tokens
+    threads = config.threads or len(os.sched_getaffinity(0))
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.hostnames = [str(socket)]
+    params.n_threads_http = 2
+    params.ui = False
+    params.endpoint_metrics = True
+    params.verbosity = 0
+    if config.chat_template_file is not None:
+        params.chat_template = config.chat_template_file.read_text()
+    return params
+
+
+class LlamaCpp:
+    """Shared by all calls of the event loop it was made on."""
+
+    def __init__(self, native: Native, entry: CatalogEntry, config: LlmConfig) -> None:
+        self.slots = config.slots
+        self.model = Model(
+            id=entry.id,
+            engine="llamacpp",
+            max_context_tokens=int(native.properties["default_generation_settings"]["n_ctx"]),
+            vocabulary_size=native.vocabulary_size,
+            aliases=config.model_aliases,
+            licence=entry.licence,
+            commercial_use=entry.commercial_use,
+            answer_policy=entry.answer_policy or "",
+        )
+        abilities = native.properties["chat_template_caps"]
+        self._template_knows_tools = bool(abilities["supports_tools"] and abilities["supports_tool_calls"])
+        self._control_text = _control_text(native.properties)
+        self._native = native
+        self._handover = Handover()
+        self._threads = ThreadPoolExecutor(config.slots, thread_name_prefix="llama")
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(native.socket), retries=1),
+            base_url="http://llama",
+            timeout=HTTP_TIMEOUT_S,
+        )
+
+    async def generate(self, job: Job) -> AsyncGenerator[Piece, None]:
+        prompt = job.prompt
+        if isinstance(prompt, ChatPrompt) and prompt.tools and not self._template_knows_tools:
+            grammar = await asyncio.to_thread(chat_tools.call_grammar, prompt.tools, must_call=prompt.must_call)
+            answer = chat_tools.with_calls(self._pieces(job, grammar))
+        elif job.constraint is not None:
+            grammar = await asyncio.to_thread(to_grammar, job.constraint)
+            answer = _proved(self._pieces(job, grammar), job.constraint, job.sampling)
+        else:
+            answer = self._pieces(job, None)
+        async with aclosing(answer) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def tokenize(self, text: str, *, add_special_tokens: bool) -> Sequence[int]:
+        return await self._tokenize(text, add_special=add_special_tokens, parse_special=False)
+
+    async def tokenize_chat(self, messages: Sequence[Message]) -> Sequence[int]:
+        rendered = await self._ask("/apply-template", self._chat(ChatPrompt(messages)))
+        return await self._tokenize(rendered["prompt"], add_special=True, parse_special=True)
+
+    async def detokenize(self, token_ids: Sequence[int]) -> str:
+        text: str = (await self._ask("/detokenize", {"tokens": list(token_ids)}))["content"]
+        return text
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._native.close)
+
+    async def _pieces(self, job: Job, grammar: str | None) -> AsyncGenerator[Piece, None]:
+        if isinstance(job.prompt, ChatPrompt):
+            handle = self._native.server.handle_chat_completions
+            body = openai_wire.chat_request(self._chat(job.prompt), job.sampling, grammar)
+        else:
+            handle = self._native.server.handle_completions
+            body = openai_wire.text_request(job.prompt, job.sampling, grammar)
+        channel = Channel(self._handover)
+        reader = openai_wire.Reader(job.sampling)
+        thread = self._threads.submit(_run, handle, body, channel)
+        try:
+            finished = False
+            while not finished:
+                piece = reader.read(await channel.take())
+                if piece is not None:
+                    finished = piece.finish is not None
+                    yield piece
+        finally:
+            channel.closed = True
+            thread.cancel()
+
+    def _chat(self, prompt: ChatPrompt) -> dict[str, Any]:
+        """What the chat template is given."""
+        knows_tools = self._template_knows_tools
+        messages = prompt.messages if knows_tools else chat_tools.told_in_words(prompt)
+        body: dict[str, Any] = {"messages": [openai_wire.message(one, self._defused) for one in messages]}
+        if prompt.tools and knows_tools:
+            body |= openai_wire.tools(prompt)
+        if prompt.template_arguments:
+            body["chat_template_kwargs"] = dict(prompt.template_arguments)
+        return body
+
+    def _defused(self, text: str) -> str:
+        """The text with an invisible space in whatever the template would read as a control token."""
+        return self._control_text.sub(lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
+
+    async def _tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Sequence[int]:
+        body = {"content": text, "add_special": add_special, "parse_special": parse_special}
+        token_ids: list[int] = (await self._ask("/tokenize", body))["tokens"]
+        return token_ids
+
+    async def _ask(self, path: str, body: dict[str, Any]) -> Any:
+        try:
+            response = await self._http.post(path, json=body)
+        except httpx.HTTPError as error:
+            raise EngineFailed(f"llama.cpp does not answer on {path}") from error
+        told = response.json()
+        if "error" in told:
+            raise openai_wire.meant(told["error"])
+        return told
+
+
+def _run(handle: Callable[..., None], body: bytes, channel: Channel) -> None:
+    """One answer, in its thread: the library calls back with each chunk, and stops when told True."""
+
+    def heard(chunk: bytes) -> bool:
+        if channel.closed:
+            return True
+        channel.put(chunk)
+        return False
+
+    try:
+        if not channel.closed:
+            handle(body, heard)
+            channel.put(EngineFailed("llama.cpp ended the answer without saying why"))
+    except Exception as error:
+        channel.put(_meant(error))
+
+
+def _meant(error: Exception) -> LedgeError:
+    """The library raises ValueError for what it refuses; its JSON parser and template engine raise RuntimeError."""
+    refused = isinstance(error, ValueError) or re.search(r"json\.exception|[Tt]emplate|[Jj]inja", str(error))
+    if refused:
+        return InvalidInput(f"llama.cpp refuses the request: {str(error)[:MAX_TOLD_CHARACTERS]}")
+    failed = EngineFailed("llama.cpp failed on this request")
+    failed.__cause__ = error
+    return failed
+
+
+def _control_text(properties: dict[str, Any]) -> re.Pattern[str]:
+    """Finds the texts of the model's control tokens, as far as its template and its properties tell them."""
+    texts = {*CONTROL_TEXT.findall(properties["chat_template"]), properties["bos_token"], properties["eos_token"]}
+    return re.compile("|".join(re.escape(text) for text in sorted(texts) if len(text) > 1) or r"(?!)")
+
+
+async def _proved(
+    pieces: AsyncGenerator[Piece, None], constraint: Constraint, sampling: Sampling
+) -> AsyncGenerator[Piece, None]:
+    """The same answer; one that should be JSON, ended by itself and is none is the engine's failure, not a result."""
+    told: list[str] | None = [] if constraint.kind in ("json", "json_schema") and not sampling.stop else None
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if told is not None:
+                told.append(piece.text)
+                if piece.finish is Finish.STOP and not _is_json("".join(told)):
+                    raise EngineFailed("the answer left the JSON that it was held to")
+            yield piece
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
