@@ -41,6 +41,8 @@ def command(
         recent = sorted((pair for pair in recent if pair[0].time), key=lambda pair: pair[0].time)
     for line, name in recent[len(recent) - min(lines, len(recent)) :]:
         _print(console, line, name, as_json, named=len(names) > 1)
+    if follow:
+        typer.secho(f"following {', '.join(names)}; Ctrl-C ends it", dim=True, err=as_json)
     while follow:
         for line, name in follower.new_lines():
             _print(console, line, name, as_json, named=len(names) > 1)

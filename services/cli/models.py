@@ -165,7 +165,8 @@ def _fail(message: str, code: int) -> NoReturn:
 def bars(quiet: bool) -> Iterator[Watch]:
     """One bar a model and stage, on standard error so that standard output stays for the result."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())
-    with Bars(*columns, console=Console(stderr=True), disable=quiet) as display:
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, disable=quiet or not console.is_terminal) as display:
         tasks: dict[tuple[str, str], TaskID] = {}
         files: dict[TaskID, dict[str, Progress]] = {}
 

@@ -129,6 +129,7 @@ def _fetch_models(store: ModelStore, plan: RunPlan, story: Story, console: Conso
         console.print(Text("models", "bold") + Text(f" {', '.join(wanted) or 'none needed'}: ready"))
         return
     with _stage("models", story, console):
+        console.print(f"  fetching {', '.join(missing)}")
         with bars(quiet=False) as watch:
             for model in missing:
                 store.require(model, watch)

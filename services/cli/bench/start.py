@@ -135,9 +135,9 @@ def _memory(environment: dict[str, str], when: str) -> Iterator[Row]:
         rss = sum(resident_bytes(member.pid) for member in family)
         total_pss += pss
         total_rss += rss
-        helpers = f", {len(family)} processes" if len(family) > 1 else ""
+        children = f", {len(family)} processes" if len(family) > 1 else ""
         name = names.get(process.pid, "supervisord")
-        yield Row(f"memory of {name}", pss / MIB, "MiB", note=f"{when}; PSS (RSS {rss / MIB:.0f} MiB{helpers})")
+        yield Row(f"memory of {name}", pss / MIB, "MiB", note=f"{when}; PSS (RSS {rss / MIB:.0f} MiB{children})")
     note = f"{when}; PSS (sum of RSS, shared pages counted every time: {total_rss / MIB:.0f} MiB)"
     yield Row("memory of the whole suite", total_pss / MIB, "MiB", note=note)
 

@@ -217,11 +217,17 @@ def _word(process: ProcessState, ready: bool) -> str:
 
 
 def memory_bytes(pid: int) -> int | None:
-    """What a process takes of memory, shared pages divided among those that share them; None when it is gone."""
+    """What a process and its children take of memory, shared pages divided among those that share them; None: gone."""
     try:
-        return int(psutil.Process(pid).memory_full_info().pss)
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
     except psutil.Error:
         return None
+    total = 0
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            total += int(member.memory_full_info().pss)
+    return total or None
 
 
 def addresses(config: LocalRunConfig) -> Callable[[str], str]:

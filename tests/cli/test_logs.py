@@ -1,0 +1,84 @@
+"""Logs read back: whole, per service, followed, and robust against what libraries write."""
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+
+from services.cli.local import log_lines
+from tests.ledge_command import Ledge
+
+TIME = "2026-01-02T03:04:05.678Z"
+ERROR = json.dumps({"time": TIME, "level": "error", "event": "engine failed", "exception": "Boom"})
+INFO = json.dumps({"time": "2026-01-02T03:04:06.000Z", "level": "info", "event": "ready", "load_s": 0.5})
+
+
+def test_logs_of_all_services_are_merged_by_time(running: Ledge) -> None:
+    lines = [json.loads(line) for line in running.run("logs", "--json").stdout.splitlines()]
+    assert {line["service"] for line in lines} == {"embedding", "retrieval"}
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+
+
+def test_logs_of_one_service_are_readable(running: Ledge) -> None:
+    shown = running.run("logs", "embedding", "-n", "20").stdout
+    assert "listening port=" in shown
+    assert "{" not in shown
+
+
+def test_a_service_without_a_log_is_told_with_those_that_have_one(running: Ledge) -> None:
+    assert "there are: embedding, retrieval" in running.run("logs", "asr", code=1).stderr
+
+
+def test_followed_logs_go_on_until_interrupted(running: Ledge) -> None:
+    following = running.start("logs", "-f", "-n", "0")
+    assert following.stdout is not None
+    # Its first line says that it follows: it comes after the places in the files were taken.
+    assert "following" in following.stdout.readline()
+    psutil.Process(running.service("embedding")["pid"]).kill()
+    assert any("listening" in line for line in following.stdout)
+    following.send_signal(signal.SIGINT)
+    following.communicate(timeout=10)
+    assert following.returncode == 130
+
+
+def test_a_library_line_is_kept_as_it_is() -> None:
+    assert log_lines.parse("OMP: Info #1\n").readable() == "OMP: Info #1"
+    assert log_lines.parse("[1, 2]").readable() == "[1, 2]"
+    assert log_lines.parse(INFO).readable() == "03:04:06.000 info    ready load_s=0.5"
+
+
+def test_the_last_error_is_found_among_later_lines(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("\n".join([INFO, ERROR, INFO, "noise"]) + "\n")
+    error = log_lines.last_error(log)
+    assert error is not None
+    assert error.event == "engine failed"
+    assert log_lines.last_words(log) == "engine failed (Boom)"
+
+
+def test_errors_of_an_earlier_run_are_not_this_runs(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text(ERROR + "\n")
+    since_bytes = log.stat().st_size
+    with log.open("a") as file:
+        file.write(INFO + "\nlast line\n")
+    assert log_lines.last_error(log, since_bytes) is None
+    assert log_lines.last_words(log, since_bytes) == "last line"
+
+
+def test_a_rotated_log_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text(ERROR + "\n")
+    assert log_lines.last_error(log, since_bytes=10_000) is not None
+
+
+def test_only_the_end_of_a_huge_log_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("x" * 3 * log_lines.TAIL_BYTES + "\nend\n")
+    assert [line.text for line in log_lines.tail(log)] == ["end"]
+
+
+def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert log_lines.tail(tmp_path / "none.log") == []
+    assert "no word" in log_lines.last_words(tmp_path / "none.log")
