@@ -29,7 +29,8 @@ class EncoderEngine:
     ) -> list[Embedded]:
         prefix = self._prefixes.get(input_type, "")
         tokenised = await self._encoder.tokenise(texts, truncation, prefix=prefix, offsets=tokens)
-        encoded = await self._encoder.encode(tokenised, tokens=tokens)
+        urgent = input_type is InputType.QUERY
+        encoded = await self._encoder.encode(tokenised, tokens=tokens, urgent=urgent)
         return [
             Embedded(vectors.dense, vectors.tokens, text.offsets, text.token_count, text.truncated)
             for text, vectors in zip(tokenised, encoded, strict=True)

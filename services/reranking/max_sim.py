@@ -7,7 +7,6 @@ the mean orders alike and can be compared between queries.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.kit.encoder.text import Vectors
 from services.kit.token_vectors import TokenMatrix
@@ -55,12 +54,10 @@ def _best_of_block(query: Vectors, texts: Sequence[TokenMatrix]) -> Vectors:
     return best
 
 
-def mean_over_query(best: Vectors, weights: Vectors | None) -> NDArray[np.float32]:
+def mean_over_query(best: Vectors, weights: Vectors | None) -> Vectors:
     """The score of each row of `best`; cosines of rounded vectors may pass 1 by a little, scores do not."""
     clipped = np.clip(best, -1.0, 1.0)
-    if weights is None:
-        means: Vectors = clipped.mean(axis=1)
-        return means
     # By the largest first, so that the sum of large weights stays finite.
-    shares = weights / weights.max()
-    return clipped @ (shares / shares.sum())
+    shares = np.ones(best.shape[1], np.float32) if weights is None else weights / weights.max()
+    means: Vectors = clipped @ (shares / shares.sum())
+    return means

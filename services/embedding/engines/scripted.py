@@ -57,12 +57,12 @@ class WordEncoder:
     dimensions = DIMENSIONS
     tokeniser = WordTokeniser()
 
-    def encode(self, texts: Sequence[TokenisedText], *, tokens: bool = False) -> list[EncodedText]:
+    def encode(self, texts: Sequence[TokenisedText], tokens: Sequence[bool]) -> list[EncodedText]:
         encoded = []
-        for text in texts:
+        for text, wanted in zip(texts, tokens, strict=True):
             rows = np.stack([_vector(word_id) for word_id in text.ids or (0,)])
             dense = normalised(rows.mean(axis=0, keepdims=True))[0]
-            encoded.append(EncodedText(dense, rows[text.rows] if tokens else None))
+            encoded.append(EncodedText(dense, rows[text.rows] if wanted else None))
         return encoded
 
 

@@ -1,8 +1,9 @@
-"""A sentence encoder for many asynchronous callers: one bounded queue, batches by tokens, nothing on the event loop."""
+"""A sentence encoder for many asynchronous callers: bounded queues, batches by tokens, nothing on the event loop."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from services.kit.batching import Batcher
 from services.kit.encoder.text import EncodedText, TextEncoder, TokenisedText, Truncation, input_name
@@ -17,11 +18,14 @@ Work = tuple[TokenisedText, bool]
 class BatchedEncoder:
     """Shared by all handlers of one event loop.
 
+    Urgent texts have a queue of their own: a question does not wait for the ten thousand passages that are being
+    ingested, only for the batches already at work.
+
     Args:
         workers: batches encoded side by side; the encoder's `inter_threads`.
         max_batch_tokens: most tokens of a batch, padding included.
-        max_queue_tokens: most tokens that may wait.
-        name: label of the queue's metrics.
+        max_queue_tokens: most tokens that may wait in each queue.
+        name: label of the queues' metrics; the urgent one's ends in `-urgent`.
     """
 
     def __init__(
@@ -34,16 +38,22 @@ class BatchedEncoder:
         name: str,
     ) -> None:
         self._encoder = encoder
-        self._encoding = ThreadPoolExecutor(workers, thread_name_prefix=f"{name}-encode")
-        self._tokenising = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-tokenise")
-        self._batcher: Batcher[Work, EncodedText] = Batcher(
-            self._run,
-            cost=lambda work: work[0].token_count,
-            max_batch_cost=max_batch_tokens,
-            max_queue_cost=max_queue_tokens,
-            workers=workers,
-            name=name,
-        )
+        # Threads for both queues: what is urgent finds one free. The encoder itself runs `workers` batches at a time.
+        self._encoding = ThreadPoolExecutor(2 * workers, thread_name_prefix=f"{name}-encode")
+        self._tokenising = ThreadPoolExecutor(workers, thread_name_prefix=f"{name}-tokenise")
+
+        def queue(label: str) -> Batcher[Work, EncodedText]:
+            return Batcher(
+                self._run,
+                cost=lambda work: work[0].token_count,
+                max_batch_cost=max_batch_tokens,
+                max_queue_cost=max_queue_tokens,
+                workers=workers,
+                name=label,
+            )
+
+        self._patient = queue(name)
+        self._urgent = queue(f"{name}-urgent")
 
     async def tokenise(
         self,
@@ -54,29 +64,27 @@ class BatchedEncoder:
         offsets: bool = False,
         name: Callable[[int], str] = input_name,
     ) -> list[TokenisedText]:
-        """As `TextTokeniser.tokenise`."""
-
-        def work() -> list[TokenisedText]:
-            return self._encoder.tokeniser.tokenise(texts, truncation, prefix=prefix, offsets=offsets, name=name)
-
+        """As `TextTokeniser.tokenise`, off the event loop where it takes long."""
+        work = partial(self._encoder.tokeniser.tokenise, texts, truncation, prefix=prefix, offsets=offsets, name=name)
         if sum(map(len, texts)) <= INLINE_CHARACTERS:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._tokenising, work)
 
-    async def encode(self, texts: Sequence[TokenisedText], *, tokens: bool = False) -> list[EncodedText]:
+    async def encode(
+        self, texts: Sequence[TokenisedText], *, tokens: bool = False, urgent: bool = False
+    ) -> list[EncodedText]:
         """One result a text, in order.
 
         Raises:
             Overloaded: the queue is full.
             EngineFailed: the encoder failed.
         """
-        return await self._batcher.submit([(text, tokens) for text in texts])
+        queue = self._urgent if urgent else self._patient
+        return await queue.submit([(text, tokens) for text in texts])
 
     async def _run(self, batch: Sequence[Work]) -> Sequence[EncodedText]:
-        texts = [text for text, _ in batch]
-        tokens = any(wanted for _, wanted in batch)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._encoding, lambda: self._encoder.encode(texts, tokens=tokens))
+        texts, tokens = zip(*batch, strict=True)
+        return await asyncio.get_running_loop().run_in_executor(self._encoding, self._encoder.encode, texts, tokens)
 
     def close(self) -> None:
         """Frees the threads; call it after the last `encode` has ended."""

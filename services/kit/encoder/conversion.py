@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from services.kit.encoder.instructions import prefer_avx512
 from services.kit.errors import EngineFailed
 
 log = logging.getLogger("ledge.encoder")
@@ -47,6 +48,7 @@ def load_converted(directory: Path, compute_type: str, inter_threads: int, intra
     Raises:
         EngineFailed: not a BERT model, or a damaged one.
     """
+    prefer_avx512()
     options: dict[str, Any] = {
         "device": "cpu",
         "compute_type": compute_type,
@@ -111,9 +113,9 @@ def _convert(directory: Path, output: Path, compute_type: str) -> None:
         tensors = load_file(directory / "model.safetensors")
         weights = {name.removeprefix("bert."): tensor.astype(np.float32) for name, tensor in tensors.items()}
         spec = _specify(config, weights)
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        spec.validate()
+    except (OSError, SafetensorError, KeyError, IndexError, ValueError, TypeError) as error:
         raise EngineFailed(f"the weights in {directory} are not those of a BERT model: {error}") from None
-    spec.validate()
     spec.optimize(quantization=None if compute_type == "float32" else compute_type)
     spec.save(str(output))
 

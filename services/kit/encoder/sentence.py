@@ -31,9 +31,9 @@ class SentenceEncoder:
         self.layout = read_layout(directory)
         self.tokeniser = Tokeniser(directory, self.layout.max_tokens)
         self._model = load_converted(directory, compute_type, inter_threads, intra_threads)
-        self.dimensions = len(self.encode(self.tokeniser.tokenise(["ready"], Truncation.END))[0].dense)
+        self.dimensions = len(self.encode(self.tokeniser.tokenise(["ready"], Truncation.END), [False])[0].dense)
 
-    def encode(self, texts: Sequence[TokenisedText], *, tokens: bool = False) -> list[EncodedText]:
+    def encode(self, texts: Sequence[TokenisedText], tokens: Sequence[bool]) -> list[EncodedText]:
         """Encodes one batch as it is; the caller keeps batches small and of like lengths."""
         try:
             output = self._model.forward_batch([text.ids for text in texts])
@@ -45,7 +45,8 @@ class SentenceEncoder:
         if not np.isfinite(dense).all():
             raise EngineFailed("the encoder made numbers that are not finite")
         return [
-            EncodedText(dense[i], normalised(hidden[i, text.rows]) if tokens else None) for i, text in enumerate(texts)
+            EncodedText(dense[i], normalised(hidden[i, text.rows]) if wanted else None)
+            for i, (text, wanted) in enumerate(zip(texts, tokens, strict=True))
         ]
 
     def _pooled(self, hidden: Vectors) -> Vectors:

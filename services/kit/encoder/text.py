@@ -91,8 +91,11 @@ class TextEncoder(Protocol):
     def tokeniser(self) -> TextTokeniser:
         """The model's own."""
 
-    def encode(self, texts: Sequence[TokenisedText], *, tokens: bool = False) -> list[EncodedText]:
+    def encode(self, texts: Sequence[TokenisedText], tokens: Sequence[bool]) -> list[EncodedText]:
         """Encodes one batch; blocks.
+
+        Args:
+            tokens: for each text whether its token vectors are wanted.
 
         Raises:
             EngineFailed: the model failed.

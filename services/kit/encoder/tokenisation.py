@@ -35,7 +35,7 @@ class Tokeniser:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.max_tokens = max_tokens
-        frame = self._tokenizer.encode("a")
+        frame = self._encoded("a", special=True)
         own = frame.special_tokens_mask.index(0)
         self._begin: list[int] = frame.ids[:own]
         self._end: list[int] = frame.ids[own + len(self._plain("a")) :]
@@ -87,7 +87,7 @@ class Tokeniser:
         cut = COUNTED_CHARACTERS if truncation is Truncation.NONE else FIRST_CUT_CHARACTERS_PER_TOKEN * self.max_tokens
         while cut < len(text):
             piece = text[-cut:] if truncation is Truncation.START else text[:cut]
-            encoding = self._tokenizer.encode(piece, add_special_tokens=False)
+            encoding = self._encoded(piece, special=False)
             # The word at the cut may be half a word: it does not count.
             words = encoding.word_ids
             whole = [i for i, word in enumerate(words) if word != words[0 if truncation is Truncation.START else -1]]
@@ -103,14 +103,18 @@ class Tokeniser:
                     True,
                 )
             cut *= 4
-        return self._taken(self._tokenizer.encode(prefix + text), truncation, prefix, offsets, name)
+        return self._taken(self._encoded(prefix + text, special=True), truncation, prefix, offsets, name)
 
     def _too_long(self, name: str, tokens: str) -> InvalidInput:
         return InvalidInput(f"{name} has {tokens} tokens, the model reads {self.max_tokens}: shorten or truncate it")
 
     def _plain(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._encoded(text, special=False).ids
         return ids
+
+    def _encoded(self, text: str, *, special: bool) -> Encoding:
+        # The library's call for a single text would hold the GIL.
+        return self._tokenizer.encode_batch([text], add_special_tokens=special)[0]
 
     def _tokens_of(self, prefix: str) -> int:
         if prefix not in self._prefix_tokens:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from services.kit.encoder.batched import BatchedEncoder
 from services.kit.encoder.sentence import SentenceEncoder
@@ -109,6 +110,8 @@ def load_late_interaction(config: RerankingConfig) -> LateInteraction:
     """
     store = ModelStore.from_environment()
     entry = store.catalog.entry(config.model)
+    # Otherwise each of numpy's products takes all cores, and waits for those that other processes hold.
+    threadpool_limits(config.threads_per_worker, user_api="blas")
     encoder = SentenceEncoder(
         store.require(config.model), inter_threads=config.workers, intra_threads=config.threads_per_worker
     )
