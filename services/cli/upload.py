@@ -21,6 +21,10 @@ from services.kit.errors import EngineFailed, InvalidInput
 ENDINGS = (".pdf", ".docx", ".html", ".htm", ".md", ".markdown", ".txt")
 """What is taken from a directory. A file that is named itself is sent whatever it is called."""
 PIECE_BYTES = 512 * 1024
+CUT_OFF = (
+    "the service ended the ingest before all documents were sent: `ledge logs rag` tells why; "
+    "the same command goes on where this one stopped"
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,20 @@ async def upload(
     rag: "rpc.RagServiceAsyncStub", documents: Sequence[LocalDocument], collection: str, watch: Watch
 ) -> list[pb.DocumentResult]:
     """Ingests documents; answers with one result each, those that could not be read here included."""
+    await _check(rag, collection)
     return await _Upload(rag, collection, watch).run(documents)
+
+
+async def _check(rag: "rpc.RagServiceAsyncStub", collection: str) -> None:
+    """Raises what is wrong with the key, the collection's name or the connection.
+
+    gRPC's asyncio client loses the status of a stream that is ended while it writes ("Internal error from Core").
+    """
+    try:
+        await rag.ListDocuments(pb.ListDocumentsRequest(collection=collection, limit=1))
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
 
 
 class _Upload:
@@ -114,10 +131,15 @@ class _Upload:
             failure = writing.exception() if writing.done() else None
             if failure is not None and not isinstance(failure, asyncio.InvalidStateError | grpc.aio.AioRpcError):
                 raise failure
-            # Why a call has ended, and so cannot be written to, reading tells.
-            await reading
+            try:
+                # Why a call has ended, and so cannot be written to, reading tells.
+                await reading
+            except grpc.aio.AioRpcError as error:
+                if failure is None or error.code() is not grpc.StatusCode.INTERNAL:
+                    raise
+                raise EngineFailed(CUT_OFF) from error
             if not writing.done() or failure is not None:
-                raise EngineFailed("the service ended the ingest before all documents were sent")
+                raise EngineFailed(CUT_OFF)
             return self._results
         finally:
             self._call.cancel()
