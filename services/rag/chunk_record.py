@@ -12,8 +12,8 @@ The attachment `segments`, little-endian, so that a question reads vectors inste
     dense     int8 [segments × dimensions]           each segment encoded with its context
     rows      int8 [· × dimensions]                  token vectors: those of the groups, then those of the segments
 
-What stands above several segments is kept once. Rows of marks without letters or digits are left out: no
-question asks for a comma.
+What stands above several segments is kept once. Marks and the commonest English words have no row: no question
+is answered by a comma or a "the" (a third of all rows; ranking is the same without).
 """
 
 import struct
@@ -44,6 +44,11 @@ _HEADER = struct.Struct("<BHHHff")
 _SEGMENT = np.dtype([("start", "<u4"), ("end", "<u4"), ("rows", "<u2"), ("group", "<u2"), ("kind", "u1")])
 _GROUP = np.dtype([("rows", "<u2"), ("lead_in_bytes", "<u2")])
 _KINDS = list(Kind)
+_COMMON = frozenset(
+    "a an and are as at be been being by but do does for from had has have he her his i if in into is it its my of on "
+    "or our she so than that the their them then there these they this those to was we were which who will with would "
+    "you your".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +149,20 @@ def _rows(text: str, embedding: embedding_pb2.Embedding, scale: float) -> tuple[
     """The rows worth keeping, quantised by `scale`, and where in the text each begins."""
     offsets = np.array(embedding.token_offsets, np.uint32).reshape(-1, 2)
     rows = np.frombuffer(embedding.tokens.data, np.int8).reshape(-1, embedding.tokens.dimensions)
-    kept = np.fromiter((any(map(str.isalnum, text[start:end])) for start, end in offsets), bool, len(offsets))
+    kept = np.fromiter((_tells(text, start, end) for start, end in offsets.tolist()), bool, len(offsets))
     rows, starts = rows[kept], offsets[kept, 0]
     if embedding.tokens.scale != scale:
         rows = np.rint(rows * np.float32(embedding.tokens.scale / scale)).astype(np.int8)
     return rows, starts
+
+
+def _tells(text: str, start: int, end: int) -> bool:
+    """Whether a token is worth a row."""
+    token = text[start:end]
+    if not any(map(str.isalnum, token)):
+        return False
+    inside = text[max(0, start - 1) : start].isalnum() or text[end : end + 1].isalnum()
+    return inside or token.lower() not in _COMMON
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class RagConfig(ServiceConfig):
     """Documents being received or stored at a time, over all calls. Further uploads wait."""
     upload_idle_s: float = Field(60.0, gt=0, le=3600)
     """How long an ingest may wait for the client's next message while it has nothing else to do."""
-    parsers: int = Field(1, ge=1, le=64)
-    """Worker processes that read documents."""
+    parsers: int = Field(2, ge=1, le=64)
+    """Worker processes that read documents; all but the first are started when they are needed."""
     parser_memory_bytes: int = Field(1024 * 2**20, ge=2**27)
     """Most address space, in bytes, that one of them may take. A document that needs more is rejected."""
     parser_timeout_s: float = Field(60.0, gt=0, le=3600)

@@ -69,7 +69,7 @@ class Ingester:
             raise _first(group) from None
         finally:
             running.cancel()
-            await asyncio.wait([running])
+            await asyncio.gather(running, return_exceptions=True)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,9 @@
-"""Gives list items and table rows what introduces them: a sentence that ends in a colon, a caption, the item above."""
+"""Gives list items and table rows what introduces them.
 
-import re
+To a row it is the sentence before the table (its caption, most often); to an item the one before the list, when
+it ends in a colon, and the items it stands under.
+"""
+
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -9,12 +12,10 @@ from services.rag.sentences import sentences
 
 MAX_PARENT_CHARACTERS = 160
 
-_CAPTION = re.compile(r"(?:table|tabelle|tableau|tabla)\b", re.I)
-
 
 def with_lead_ins(blocks: Iterable[Block], language: str = "en") -> Iterator[Block]:
     """The same blocks; those that a parser gave a lead-in keep it."""
-    introduction = ""
+    introduction = sentence = ""
     parents: list[tuple[int, str]] = []
     for block in blocks:
         if block.kind is Kind.ITEM:
@@ -25,17 +26,16 @@ def with_lead_ins(blocks: Iterable[Block], language: str = "en") -> Iterator[Blo
             parents.append((block.level, block.text[:MAX_PARENT_CHARACTERS]))
         elif block.kind is Kind.ROW:
             parents.clear()
-            yield replace(block, lead_in=" ".join(filter(None, (introduction, block.lead_in))))
+            yield replace(block, lead_in=" ".join(filter(None, (sentence, block.lead_in))))
         else:
             parents.clear()
-            introduction = _introduction(block, language)
+            sentence = _last_sentence(block, language)
+            introduction = sentence if sentence.endswith((":", "：")) else ""
             yield block
 
 
-def _introduction(block: Block, language: str) -> str:
+def _last_sentence(block: Block, language: str) -> str:
     if block.kind is not Kind.PARAGRAPH:
         return ""
-    if block.text.endswith((":", "：")):
-        *_, (start, end) = sentences(block.text, language)
-        return block.text[start:end]
-    return block.text if _CAPTION.match(block.text) and len(block.text) <= MAX_PARENT_CHARACTERS else ""
+    *_, (start, end) = sentences(block.text, language)
+    return block.text[start:end]

@@ -40,8 +40,8 @@ class Styles:
         chain = [properties]
         named = properties.find(qn("w:pStyle"))
         style = None if named is None else self._styles.get(named.get(qn("w:val")))
-        names = []
-        while style is not None and len(chain) <= MAX_CHAIN:
+        names: list[str] = []
+        while style is not None and len(names) < MAX_CHAIN:
             name = style.find(qn("w:name"))
             names.append("" if name is None else name.get(qn("w:val"), ""))
             if (own := style.find(qn("w:pPr"))) is not None:

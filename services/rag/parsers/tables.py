@@ -31,9 +31,8 @@ def rows(table: Sequence[Sequence[str]], *, header_rows: int | None = None, page
     group = ""
     for row in body:
         cells = [(place, cell) for place, cell in enumerate(row) if cell]
-        spanning = len({cell for _, cell in cells}) == 1 and len(row) > 1
-        if spanning and header:
-            # A cell that stands alone in its row introduces the rows below it.
+        if header and len(row) > 1 and all(row) and len(set(row)) == 1:
+            # A cell that spans its row introduces the rows below it.
             group = cells[0][1]
             yield Block(Kind.ROW, group, page)
             continue

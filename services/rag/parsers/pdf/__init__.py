@@ -45,7 +45,7 @@ class PdfDocument:
         header: list[str] = []
         for number in range(1, self.pages + 1):
             page = self._lines(number)
-            kept = [line for line in page.lines if not profile.is_running(line, page)]
+            kept = profile.body(page)
             for piece in find_tables(kept):
                 if not isinstance(piece, Table):
                     yield from paragraphs.feed(piece, number)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.rag.parsers.pdf.lines import Line
@@ -10,6 +10,9 @@ from services.rag.parsers.pdf.words import Frame
 
 MARGIN = 0.12
 """Running heads and feet stand within this share of the page's height from its edge."""
+EDGE_GAP = 1.6
+"""They stand apart from the text by more than this, in text sizes."""
+MAX_EDGE_LINES = 6
 REPEATED = 0.3
 """A line is a running head when it stands on at least this share of the pages (half of them may be left or right)."""
 MAX_HEADING_CHARACTERS = 160
@@ -47,12 +50,14 @@ class Profile:
     outline: frozenset[str]
     """Titles of the document's outline, normalised."""
 
-    def is_running(self, line: Line, page: PageLines) -> bool:
-        """Whether a line is a running head or foot, or a page number."""
-        if not _at_edge(line, page.frame):
-            return False
-        text = line.text
-        return normalised(text) in self.running or _PAGE_NUMBER.fullmatch(text) is not None
+    def body(self, page: PageLines) -> list[Line]:
+        """The lines of a page without running heads and feet and page numbers."""
+        edges = {
+            id(line)
+            for line in edge_lines(page)
+            if normalised(line.text) in self.running or _PAGE_NUMBER.fullmatch(line.text)
+        }
+        return [line for line in page.lines if id(line) not in edges]
 
     def heading_level(self, line: Line) -> int:
         """0: no heading."""
@@ -76,13 +81,10 @@ def learn(pages: Sequence[PageLines], outline: frozenset[str]) -> Profile:
     edges: Counter[str] = Counter()
     vocabulary: set[str] = set()
     for page in pages:
-        seen = set()
         for line in page.lines:
             characters[line.size] += len(line.text)
             vocabulary.update(word.text.strip(".,;:!?()[]\"'").casefold() for word in line.words)
-            if _at_edge(line, page.frame):
-                seen.add(normalised(line.text))
-        edges.update(seen)
+        edges.update({normalised(line.text) for line in edge_lines(page)})
     least = max(2, REPEATED * len(pages))
     running = frozenset(text for text, count in edges.items() if count >= least)
     body_size = characters.most_common(1)[0][0] if characters else 0.0
@@ -115,5 +117,18 @@ def _heading_levels(
     return {style: level for level, style in enumerate(ordered, start=1)}
 
 
-def _at_edge(line: Line, frame: Frame) -> bool:
-    return not MARGIN * frame.height < line.baseline < (1 - MARGIN) * frame.height
+def edge_lines(page: PageLines) -> Iterator[Line]:
+    """The lines at the upper and at the lower edge that stand apart from the rest of the page."""
+    height = page.frame.height
+    downward = sorted(page.lines, key=lambda line: -line.baseline)
+    for lines in (downward, downward[::-1]):
+        apart: list[Line] = []
+        for line in lines:
+            if apart and abs(apart[-1].baseline - line.baseline) > EDGE_GAP * line.size:
+                yield from apart
+                break
+            if MARGIN * height < line.baseline < (1 - MARGIN) * height or len(apart) == MAX_EDGE_LINES:
+                break
+            apart.append(line)
+        else:
+            yield from apart

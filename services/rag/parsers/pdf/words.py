@@ -15,7 +15,7 @@ MAX_CHARACTERS = 200_000
 HYPHEN = "\x02"
 """What PDFium gives for a hyphen that breaks a word at the end of a line."""
 
-_WORD = re.compile(r"(\r?\n)?\s*([^\s\ufffe]+)")
+_WORD = re.compile(rf"(\r?\n)?\s*([^\s{HYPHEN}]+{HYPHEN}?|{HYPHEN})")
 _BOLD = re.compile(rb"bold|black|heavy|demi", re.I)
 _SLANT = 0.2
 """Least sine of an angle, about 12 degrees, at which text counts as slanted."""
@@ -116,17 +116,17 @@ class _Reader:
         written = raw.FPDFText_GetText(self._page, 0, count, buffer) - 1
         text = bytes(buffer)[: 2 * written].decode("utf-16-le", "replace")
         if len(text) == written == count:
-            return text
+            return text.replace("\ufffe", HYPHEN)
         # Characters outside the first plane, or without a code, shift the indices.
-        return "".join(
-            chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
-            for code in (raw.FPDFText_GetUnicode(self._page, index) for index in range(count))
-        )
+        codes = (raw.FPDFText_GetUnicode(self._page, index) for index in range(count))
+        text = "".join(chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd" for code in codes)
+        return text.replace("\ufffe", HYPHEN)
 
     def spans(self) -> Iterator[tuple[bool, int, int]]:
         """Whether a line break comes before a word, and its first and last index."""
         for match in _WORD.finditer(self._text):
-            yield match[1] is not None or match.start() == 0, match.start(2), match.end(2)
+            after_break = match.start() == 0 or self._text[match.start() - 1] == HYPHEN
+            yield match[1] is not None or after_break, match.start(2), match.end(2)
 
     def style(self, index: int) -> _Style:
         handle = raw.FPDFText_GetTextObject(self._page, index)
