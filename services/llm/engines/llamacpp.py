@@ -7,10 +7,12 @@ and rendering the chat template.
 
 import asyncio
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -127,7 +129,8 @@ class LlamaCpp:
         abilities = native.properties["chat_template_caps"]
         self._template_knows_tools = bool(abilities["supports_tools"] and abilities["supports_tool_calls"])
         self._control_text = _control_text(native.properties)
-        self._native = native
+        self.native = native
+        self._event_interval_s = config.event_interval_ms / 1000
         self._handover = Handover()
         self._threads = ThreadPoolExecutor(config.slots, thread_name_prefix="llama")
         self._http = httpx.AsyncClient(
@@ -164,24 +167,27 @@ class LlamaCpp:
     async def close(self) -> None:
         await self._http.aclose()
         await asyncio.to_thread(self._threads.shutdown)
-        await asyncio.to_thread(self._native.close)
+        await asyncio.to_thread(self.native.close)
 
     async def _pieces(self, job: Job, grammar: str | None) -> AsyncGenerator[Piece, None]:
         if isinstance(job.prompt, ChatPrompt):
-            handle = self._native.server.handle_chat_completions
+            handle = self.native.server.handle_chat_completions
             body = openai_wire.chat_request(self._chat(job.prompt), job.sampling, grammar)
         else:
-            handle = self._native.server.handle_completions
+            handle = self.native.server.handle_completions
             body = openai_wire.text_request(job.prompt, job.sampling, grammar)
         channel = Channel(self._handover)
         reader = openai_wire.Reader(job.sampling)
         thread = self._threads.submit(_run, handle, body, channel)
         try:
             finished = False
+            told_s = -math.inf
             while not finished:
-                piece = reader.read(await channel.take())
+                rest_s = told_s + self._event_interval_s - time.monotonic()
+                piece = reader.read(await channel.take(rest_s))
                 if piece is not None:
                     finished = piece.finish is not None
+                    told_s = time.monotonic()
                     yield piece
         finally:
             channel.closed = True
