@@ -15,9 +15,12 @@ import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+from services.kit import refused_uploads
 from services.kit.config import ServiceConfig
 from services.kit.context import REQUEST_ID_KEY, TENANT_KEY, current_call
 from services.kit.telemetry import outgoing_trace
+
+refused_uploads.mend()
 
 RETRY_POLICY = {
     "maxAttempts": 4,
@@ -153,7 +156,8 @@ def open_channel(
         ("grpc.dns_min_time_between_resolutions_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # In truth the time a connection may take to be made: a peer may be busy. It does not delay the next attempt.
+        ("grpc.min_reconnect_backoff_ms", 5000),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),

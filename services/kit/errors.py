@@ -9,7 +9,7 @@ LedgeError               gRPC                  HTTP  retry
 ├── TooSlow              DEADLINE_EXCEEDED     504   perhaps: says which step ran out
 └── EngineFailed         INTERNAL              500   no: the model failed on valid input
 
-Raise anywhere; `server.py` maps to gRPC once, the gateway's one handler to HTTP.
+Raise anywhere; `calls.py` maps to gRPC once, the gateway's one handler to HTTP.
 An upstream status passes through unchanged.
 """
 
@@ -23,10 +23,15 @@ from google.rpc import error_details_pb2, status_pb2
 
 DETAILS_KEY = "grpc-status-details-bin"
 DOMAIN = "ledge"
+MAX_MESSAGE_BYTES = 1024
+"""Messages travel in trailing metadata, of which gRPC takes 8 KiB: past it a caller would see another error."""
 
 
 class LedgeError(Exception):
-    """What every error of the suite is. The message is one sentence for the caller, without secrets."""
+    """What every error of the suite is. The message is one sentence for the caller, without secrets.
+
+    It may quote the request; what is longer than `MAX_MESSAGE_BYTES` is cut.
+    """
 
     code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
     http: ClassVar[int] = 500
@@ -35,7 +40,7 @@ class LedgeError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = _bounded(message)
 
 
 class InvalidInput(LedgeError):
@@ -113,6 +118,14 @@ _CLASS_OF_CODE: dict[grpc.StatusCode, type[LedgeError]] = {
 }
 
 
+def _bounded(message: str) -> str:
+    # What UTF-8 cannot hold (a lone surrogate out of JSON) no status can carry.
+    encoded = message.encode(errors="replace")
+    if len(encoded) <= MAX_MESSAGE_BYTES:
+        return encoded.decode()
+    return encoded[:MAX_MESSAGE_BYTES].decode(errors="ignore") + "…"
+
+
 def to_details(error: LedgeError) -> bytes:
     """The serialised `google.rpc.Status` (ErrorInfo, RetryInfo) that travels in the trailing metadata."""
     parts = [any_pb2.Any()]
@@ -128,15 +141,32 @@ def to_details(error: LedgeError) -> bytes:
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> LedgeError:
-    """The error that an upstream status means, for callers that are no gRPC servers (the gateway, the CLI)."""
+    """The error that a status means. What gRPC itself said, not a service, is told in our own words."""
     message = error.details() or error.code().name
-    if error.code() is grpc.StatusCode.UNAVAILABLE and not upstream_details(error):
-        # Not said by a service but by gRPC, which quotes addresses.
-        return NotReady("a service that this call needs cannot be reached")
+    if not upstream_details(error):
+        return _said_by_grpc(error.code(), message)
     kind = _CLASS_OF_CODE.get(error.code(), EngineFailed)
     if kind is Overloaded:
         return Overloaded(message, retry_after_s=retry_delay_s(error.trailing_metadata()) or 1.0)
     return kind(message)
+
+
+def _said_by_grpc(code: grpc.StatusCode, message: str) -> LedgeError:
+    """gRPC quotes addresses and exceptions, and calls too large a message an exhausted resource."""
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return NotReady("a service that this call needs cannot be reached")
+        case grpc.StatusCode.CANCELLED:
+            return NotReady("a service that this call needs is stopping")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return InvalidInput("a message of this call is larger than the services take: ask for less at a time")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return TooSlow("a service that this call needs did not answer in time")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return EngineFailed("a service that this call needs does not know the call")
+        case _:
+            kind = _CLASS_OF_CODE.get(code, EngineFailed)
+            return kind(message) if kind is not EngineFailed else EngineFailed("a service that this call needs failed")
 
 
 def retry_delay_s(trailing_metadata: Any) -> float | None:

@@ -22,26 +22,14 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from ledge.model.v1 import model_pb2
-from opentelemetry import context as otel_context
-from opentelemetry import trace
 
 from services.kit import ops, telemetry
-from services.kit.auth import Keys
+from services.kit.calls import Calls
 from services.kit.config import ServiceConfig, read_config, refuse
-from services.kit.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, enter_call, request_id_of
-from services.kit.errors import (
-    EngineFailed,
-    LedgeError,
-    NotReady,
-    Overloaded,
-    TooSlow,
-    to_details,
-    upstream_details,
-)
+from services.kit.errors import LedgeError, NotReady
 
 log = logging.getLogger("ledge.server")
 Config = TypeVar("Config", bound=ServiceConfig)
-HEALTH = "/grpc.health.v1.Health/"
 
 
 class Service(Protocol):
@@ -60,9 +48,11 @@ class Service(Protocol):
 class _Gate(grpc.GenericRpcHandler):
     """Holds the place of handlers that come later: a gRPC server wants them all before it starts."""
 
-    def __init__(self, services: frozenset[str]) -> None:
-        self._services = services
+    def __init__(self, methods: frozenset[str]) -> None:
+        self._methods = methods
         self._handlers: dict[str, Any] = {}
+        # Refuses without waiting for a message, whichever way the method streams.
+        self._loading: Any = grpc.stream_stream_rpc_method_handler(_refuse_while_loading)
 
     def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
         """Taken as a gRPC server does; the same methods come by name right after."""
@@ -73,145 +63,14 @@ class _Gate(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: Any) -> Any:
         method = handler_call_details.method
-        if method in self._handlers:
-            return self._handlers[method]
-        loading = not self._handlers and method.split("/")[1] in self._services
-        return grpc.unary_unary_rpc_method_handler(_refuse_while_loading) if loading else None
+        if not self._handlers and method in self._methods:
+            return self._loading
+        return self._handlers.get(method)
 
 
-async def _refuse_while_loading(_request: Any, _context: Any) -> NoReturn:
+async def _refuse_while_loading(_requests: Any, _context: Any) -> AsyncIterator[Any]:
     raise NotReady("the service is loading its model")
-
-
-class Calls(grpc.aio.ServerInterceptor):
-    """Everything that holds for each call: key, limits, deadline, trace, timings, errors, metrics, one log line."""
-
-    def __init__(self, service: str, config: ServiceConfig) -> None:
-        self._service = service
-        self._slack_s = config.deadline_slack_s
-        self._limit = config.max_concurrent_calls
-        self._keys = Keys(config.keys())
-        self._in_flight = 0
-        self._in_flight_gauge = telemetry.CALLS_IN_FLIGHT.labels(service)
-        self._mean_s = 0.1
-        self._wrapped: dict[str, Any] = {}
-
-    async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        method: str = details.method
-        if method.startswith(HEALTH):
-            return await continuation(details)
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        known = self._wrapped.get(method)
-        if known is None or known[0] is not handler:
-            known = self._wrapped[method] = (handler, self._wrap(handler, method.rpartition("/")[2]))
-        return known[1]
-
-    def _wrap(self, handler: Any, method: str) -> Any:
-        if handler.response_streaming:
-            inner = handler.stream_stream or handler.unary_stream
-
-            async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-                async with self._call(method, context), contextlib.aclosing(inner(request, context)) as responses:
-                    async for response in responses:
-                        yield response
-
-            kind = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else (grpc.unary_stream_rpc_method_handler)
-            )
-            return kind(stream, handler.request_deserializer, handler.response_serializer)
-
-        inner = handler.stream_unary or handler.unary_unary
-
-        async def unary(request: Any, context: Any) -> Any:
-            async with self._call(method, context) as call:
-                remaining_s = call.remaining_s()
-                if remaining_s is None:
-                    return await inner(request, context)
-                async with asyncio.timeout(max(0.0, remaining_s - self._slack_s)):
-                    return await inner(request, context)
-
-        kind = (
-            grpc.stream_unary_rpc_method_handler if handler.request_streaming else (grpc.unary_unary_rpc_method_handler)
-        )
-        return kind(unary, handler.request_deserializer, handler.response_serializer)
-
-    @contextlib.asynccontextmanager
-    async def _call(self, method: str, context: Any) -> AsyncIterator[CallContext]:
-        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-        remaining_s = context.time_remaining()
-        # Without a deadline gRPC reports a date in the far future.
-        deadline_s = time.monotonic() + remaining_s if remaining_s is not None and remaining_s < 1e8 else None
-        call = CallContext(deadline_s, request_id_of(metadata.get(REQUEST_ID_KEY, "")))
-        enter_call(call)
-        otel_context.attach(telemetry.incoming_trace(metadata))
-        started_s = time.monotonic()
-        code = grpc.StatusCode.OK
-        self._in_flight += 1
-        self._in_flight_gauge.set(self._in_flight)
-        with telemetry.tracer().start_as_current_span(
-            f"{self._service}/{method}", kind=trace.SpanKind.SERVER, record_exception=False
-        ):
-            try:
-                self._check_limit()
-                tenant = self._keys.tenant(metadata.get("authorization", ""), metadata.get(TENANT_KEY, ""))
-                call = CallContext(deadline_s, call.request_id, tenant)
-                enter_call(call)
-                yield call
-                context.set_trailing_metadata(tuple(_timings(call, started_s)))
-            except asyncio.CancelledError:
-                code = grpc.StatusCode.CANCELLED
-                raise
-            except grpc.aio.AbortError:
-                code = context.code() or grpc.StatusCode.UNKNOWN
-                raise
-            except grpc.aio.AioRpcError as error:
-                code = error.code()
-                details = [*upstream_details(error), *_timings(call, started_s)]
-                await context.abort(code, error.details() or code.name, trailing_metadata=tuple(details))
-            except Exception as error:
-                told = _told(error, call)
-                code = told.code
-                details = [("grpc-status-details-bin", to_details(told)), *_timings(call, started_s)]
-                await context.abort(code, told.message, trailing_metadata=tuple(details))
-            finally:
-                self._ended(method, code, time.monotonic() - started_s, call)
-
-    def _check_limit(self) -> None:
-        if self._in_flight > self._limit:
-            raise Overloaded(
-                f"{self._service} already serves {self._limit} calls", retry_after_s=min(30.0, max(0.05, self._mean_s))
-            )
-
-    def _ended(self, method: str, code: grpc.StatusCode, elapsed_s: float, call: CallContext) -> None:
-        self._in_flight -= 1
-        self._mean_s = 0.9 * self._mean_s + 0.1 * elapsed_s
-        self._in_flight_gauge.set(self._in_flight)
-        telemetry.CALLS.labels(self._service, method, code.name).inc()
-        telemetry.CALL_SECONDS.labels(self._service, method).observe(elapsed_s)
-        extra = {"method": method, "code": code.name, "elapsed_ms": round(elapsed_s * 1000, 1)}
-        if call.tenant:
-            extra["tenant"] = call.tenant
-        log.info("call", extra=extra)
-
-
-def _timings(call: CallContext, started_s: float) -> list[tuple[str, str]]:
-    timings_ms = {**call.timings_ms, "total": (time.monotonic() - started_s) * 1000}
-    return [(f"ledge-{name}-ms", f"{value:.2f}") for name, value in timings_ms.items()]
-
-
-def _told(error: Exception, call: CallContext) -> LedgeError:
-    if isinstance(error, LedgeError):
-        if isinstance(error, EngineFailed):
-            log.error("engine failed", exc_info=error)
-        return error
-    if isinstance(error, TimeoutError):
-        return TooSlow("the deadline passed while the engine was at work")
-    log.error("unexpected error", exc_info=error)
-    return EngineFailed(f"internal error; the log has it under request id {call.request_id}")
+    yield
 
 
 class Server:
@@ -219,8 +78,11 @@ class Server:
 
     def __init__(self, name: str, config: ServiceConfig, contract: FileDescriptor) -> None:
         self._config = config
-        self._names = [service.full_name for service in contract.services_by_name.values()]
-        self._gate = _Gate(frozenset(self._names))
+        services = contract.services_by_name.values()
+        self._names = [service.full_name for service in services]
+        self._gate = _Gate(
+            frozenset(f"/{service.full_name}/{method.name}" for service in services for method in service.methods)
+        )
         self._health = health.aio.HealthServicer()
         self._service: Service | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -6,7 +6,9 @@
     call ADDRESS …    sends the rest of the words to another probe and passes its answer on
     seen              answers with the request id, tenant and trace id it was called with
 
-`ChatStream` sends the words of `echo` one by one, waiting for the file named first to exist before the last.
+`ChatStream` sends the words of `echo` one by one, waiting for the file named first to exist before the last;
+`flood` sends 64 KiB messages for ever, `hang` one message and no more. `Verify` answers each draft with its position,
+until one at 13.
 """
 
 import asyncio
@@ -26,15 +28,16 @@ from services.kit.context import current_call
 from services.kit.server import run
 
 
-class Probe(rpc.LlmServiceServicer):
-    def __init__(self, config: ServiceConfig, cancelled: Path | None = None) -> None:
+class Probe(rpc.LlmServiceServicer, rpc.VerifierServiceServicer):
+    def __init__(self, config: ServiceConfig) -> None:
         self._config = config
-        self._cancelled = cancelled
         self.calls = 0
         self.cancelled = asyncio.Event()
+        self.stream_ended = asyncio.Event()
 
     def mount(self, server: Any) -> None:
         rpc.add_LlmServiceServicer_to_server(self, server)
+        rpc.add_VerifierServiceServicer_to_server(self, server)
 
     def models(self) -> list[Any]:
         return []
@@ -80,13 +83,31 @@ class Probe(rpc.LlmServiceServicer):
         return rest
 
     async def ChatStream(self, request: pb.ChatStreamRequest, context: Any) -> AsyncIterator[pb.ChatStreamResponse]:
-        _, file, *words = request.chat.messages[0].content.split()
+        order, *rest = request.chat.messages[0].content.split()
+        try:
+            if order == "flood":
+                while True:
+                    yield pb.ChatStreamResponse(delta="x" * 2**16)
+            if order == "hang":
+                yield pb.ChatStreamResponse(delta="x")
+                await asyncio.sleep(30)
+        finally:
+            self.stream_ended.set()
+        file, *words = rest
         for word in words[:-1]:
             yield pb.ChatStreamResponse(delta=word)
         deadline_s = time.monotonic() + 30
         while not Path(file).exists() and time.monotonic() < deadline_s:
             await asyncio.sleep(0.01)
         yield pb.ChatStreamResponse(delta=words[-1])
+
+    async def Verify(
+        self, request_iterator: AsyncIterator[pb.VerifyRequest], context: Any
+    ) -> AsyncIterator[pb.VerifyResponse]:
+        async for request in request_iterator:
+            if request.draft.position == 13:
+                raise errors.InvalidInput("13")
+            yield pb.VerifyResponse(position=request.draft.position)
 
 
 def ask(order: str) -> pb.ChatRequest:
