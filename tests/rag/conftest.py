@@ -1,4 +1,4 @@
-"""One embedding (scripted), one retrieval and one rag for the tests of this folder; a collection of its own for each."""
+"""One embedding (scripted), one retrieval, one rag for the tests of this folder; a collection of its own for each."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator

@@ -4,14 +4,17 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.struct_pb2 import Struct
 from ledge.rag.v1 import rag_pb2 as pb
-from ledge.rag.v1 import rag_pb2_grpc as rpc
-from ledge.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
+from ledge.retrieval.v1 import retrieval_pb2
 
 from services.rag.chunk_record import ATTACHMENT
+
+if TYPE_CHECKING:
+    from ledge.rag.v1.rag_pb2_grpc import RagServiceAsyncStub as Rag
+    from ledge.retrieval.v1.retrieval_pb2_grpc import RetrievalServiceAsyncStub as Retrieval
 
 PIECE_BYTES = 2**18
 
@@ -51,7 +54,7 @@ class Ingested:
 
 
 async def ingest(
-    stub: rpc.RagServiceStub,
+    stub: "Rag",
     files: Sequence[File],
     collection: str = "",
     *,
@@ -86,7 +89,7 @@ async def ingest(
     return told
 
 
-async def send(stub: rpc.RagServiceStub, *requests: pb.IngestRequest) -> list[pb.IngestResponse]:
+async def send(stub: "Rag", *requests: pb.IngestRequest) -> list[pb.IngestResponse]:
     """Sends exactly these messages."""
 
     async def stream() -> AsyncIterator[pb.IngestRequest]:
@@ -96,9 +99,7 @@ async def send(stub: rpc.RagServiceStub, *requests: pb.IngestRequest) -> list[pb
     return [event async for event in stub.Ingest(stream())]
 
 
-async def points(
-    stub: retrieval_pb2_grpc.RetrievalServiceStub, collection: str = "default"
-) -> list[retrieval_pb2.Point]:
+async def points(stub: "Retrieval", collection: str = "default") -> list[retrieval_pb2.Point]:
     """All points of a collection of `retrieval`."""
     found: list[retrieval_pb2.Point] = []
     everything = retrieval_pb2.Selection(text=True, metadata=True, vector=True, attachments=[ATTACHMENT])

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import grpc
 import httpx
@@ -11,7 +12,6 @@ import psutil
 import pytest
 from ledge.rag.v1 import rag_pb2 as pb
 from ledge.rag.v1.rag_pb2_grpc import RagServiceStub
-from ledge.retrieval.v1.retrieval_pb2_grpc import RetrievalServiceStub
 
 from services.kit.client import open_channel
 from tests.processes import ServiceProcess, service
@@ -19,12 +19,16 @@ from tests.rag.conftest import Storage
 from tests.rag.documents import PROSE, pdf, repacked, word
 from tests.rag.ingest_client import File, ingest, points, send
 
+if TYPE_CHECKING:
+    from ledge.rag.v1.rag_pb2_grpc import RagServiceAsyncStub as Rag
+    from ledge.retrieval.v1.retrieval_pb2_grpc import RetrievalServiceAsyncStub as Retrieval
+
 GOOD = File("good.md", b"# Good\n\nThis one can be read without any trouble.\n")
 CONFIG = pb.IngestRequest(config=pb.IngestConfig())
 
 
 @asynccontextmanager
-async def connected(process: ServiceProcess) -> AsyncIterator[RagServiceStub]:
+async def connected(process: ServiceProcess) -> AsyncIterator["Rag"]:
     async with open_channel(process.address) as channel:
         yield RagServiceStub(channel)
 
@@ -35,7 +39,7 @@ def long_document(sections: int) -> File:
 
 
 async def test_bad_documents_are_named_with_their_reason_and_the_rest_goes_on(
-    rag: RagServiceStub, retrieval: RetrievalServiceStub, collection: str
+    rag: "Rag", retrieval: "Retrieval", collection: str
 ) -> None:
     bomb = repacked(word(lambda document: None), {"word/document.xml": b"<a>" + b" " * 50_000_000 + b"</a>"})
     locked = pdf(lambda canvas: canvas.drawString(70, 700, "secret"), password="x")
@@ -66,7 +70,7 @@ async def test_bad_documents_are_named_with_their_reason_and_the_rest_goes_on(
     assert len(await points(retrieval, f"{collection}.documents")) == 2
 
 
-async def test_a_file_of_a_gigabyte_is_refused_before_it_is_sent(rag: RagServiceStub, collection: str) -> None:
+async def test_a_file_of_a_gigabyte_is_refused_before_it_is_sent(rag: "Rag", collection: str) -> None:
     start = File("huge.pdf", b"").start(size_bytes=2**30, sha256=bytes(32))
     events = await send(
         rag, pb.IngestRequest(config=pb.IngestConfig(collection=collection)), pb.IngestRequest(document=start)
@@ -76,7 +80,7 @@ async def test_a_file_of_a_gigabyte_is_refused_before_it_is_sent(rag: RagService
 
 
 async def test_an_older_content_stays_when_the_new_one_cannot_be_read(
-    rag: RagServiceStub, retrieval: RetrievalServiceStub, collection: str
+    rag: "Rag", retrieval: "Retrieval", collection: str
 ) -> None:
     await ingest(rag, [GOOD], collection)
     before = await points(retrieval, collection)
@@ -87,7 +91,7 @@ async def test_an_older_content_stays_when_the_new_one_cannot_be_read(
     assert document.sha256 == GOOD.sha256
 
 
-async def test_content_that_is_not_what_its_sha256_promised_is_rejected(rag: RagServiceStub, collection: str) -> None:
+async def test_content_that_is_not_what_its_sha256_promised_is_rejected(rag: "Rag", collection: str) -> None:
     events = await send(
         rag,
         pb.IngestRequest(config=pb.IngestConfig(collection=collection)),
@@ -118,7 +122,7 @@ async def test_content_that_is_not_what_its_sha256_promised_is_rejected(rag: Rag
     ],
 )
 async def test_a_stream_that_breaks_the_contract_is_the_callers_fault(
-    rag: RagServiceStub, requests: list[pb.IngestRequest], why: str
+    rag: "Rag", requests: list[pb.IngestRequest], why: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError, match=why) as caught:
         await send(rag, *requests)
@@ -132,16 +136,14 @@ async def test_a_stream_that_breaks_the_contract_is_the_callers_fault(
         lambda stub: stub.DeleteDocument(pb.DeleteDocumentRequest(collection="nowhere", name="a")),
     ],
 )
-async def test_an_unknown_collection_is_not_found(
-    rag: RagServiceStub, call: Callable[[RagServiceStub], "grpc.aio.UnaryUnaryCall[None, None]"]
-) -> None:
+async def test_an_unknown_collection_is_not_found(rag: "Rag", call: Callable[["Rag"], Awaitable[object]]) -> None:
     with pytest.raises(grpc.aio.AioRpcError, match="no collection 'nowhere'") as caught:
         await call(rag)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_a_killed_ingest_goes_on_where_it_stopped(
-    storage: Storage, retrieval: RetrievalServiceStub, collection: str
+    storage: Storage, retrieval: "Retrieval", collection: str
 ) -> None:
     document = long_document(400)
     settings = {**storage.settings, "LEDGE_EMBED_TOKENS": "2000", "LEDGE_EMBED_CALLS": "1"}
@@ -210,7 +212,7 @@ async def test_a_document_that_takes_too_much_memory_is_rejected(storage: Storag
 
 
 async def test_a_document_that_unfolds_to_too_much_text_leaves_nothing_behind(
-    storage: Storage, retrieval: RetrievalServiceStub, collection: str
+    storage: Storage, retrieval: "Retrieval", collection: str
 ) -> None:
     settings = {"LEDGE_MAX_DOCUMENT_CHARACTERS": "50000", "LEDGE_EMBED_TOKENS": "1000"}
     with service("rag", **storage.settings, **settings) as process:
