@@ -12,6 +12,7 @@ from services.cli.local.checks import (
     Check,
     check_cores,
     check_disk,
+    check_engine,
     check_memory,
     check_model,
     check_packages,
@@ -43,9 +44,9 @@ def command(
         checks.append(check)
         if not as_json:
             sign, style = SIGNS[check.level]
-            console.print(Text(sign, style) + Text(f"{check.name:<14} {check.found}"), soft_wrap=True)
+            console.print(Text(sign, style) + Text(f"{check.name:<24} {check.found}"), soft_wrap=True)
             if check.advice:
-                console.print(f"        {'':<14} → {check.advice}", soft_wrap=True)
+                console.print(f"        {'':<24} → {check.advice}", soft_wrap=True)
     fits = not any(check.level == "failure" for check in checks)
     if as_json:
         typer.echo(
@@ -58,6 +59,9 @@ def command(
 def _checks(profile: Profile, plan: RunPlan, store: ModelStore, suite: Suite) -> Iterator[Check]:
     yield check_python()
     yield check_packages(plan)
+    for service in plan.services:
+        if service.engine:
+            yield check_engine(service)
     yield check_cores(profile)
     yield check_memory(profile)
     yield check_disk("disk, state", suite.state.path, "LEDGE_STATE_DIR")

@@ -23,6 +23,7 @@ import psutil
 import typer
 from ledge.rag.v1 import rag_pb2 as pb
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from services.cli.answer import Answer, ask, print_sources, print_timings
@@ -146,13 +147,15 @@ def _start(suite: Suite, plan: RunPlan, started: Started, story: Story, console:
                 console.print(f"  ended {started.cleared} processes that an earlier run had left behind")
             if not console.is_terminal:
                 console.print(f"  {_waiting_for(waiting)}")
-            with console.status(_waiting_for(waiting)) as status:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as spinner:
+                task = spinner.add_task(_waiting_for(waiting), total=None)
 
                 def on_ready(name: str, elapsed_s: float) -> None:
                     waiting.remove(name)
                     story.ready_s[name] = elapsed_s
                     console.print(Text("  ready  ", "green") + Text(f"{name} ({elapsed_s:.1f} s)"))
-                    status.update(_waiting_for(waiting))
+                    spinner.update(task, description=_waiting_for(waiting))
 
                 asyncio.run(suite.wait_until_ready(plan, started, on_ready))
     except Exception:

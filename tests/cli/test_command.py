@@ -95,8 +95,24 @@ def test_a_missing_model_is_told_with_the_command_that_fetches_it(ledge: Ledge, 
 def test_doctor_finds_a_well_machine_well(ledge: Ledge) -> None:
     found = ledge.json("doctor")
     assert found["fits"]
-    names = [check["name"] for check in found["checks"]]
-    assert names == ["python", "packages", "cores", "memory", "disk, state", "disk, models", "ports"]
+    assert [check["name"] for check in found["checks"]] == [
+        "python",
+        "packages",
+        "engine scripted",
+        "engine memory",
+        "cores",
+        "memory",
+        "disk, state",
+        "disk, models",
+        "ports",
+    ]
+
+
+def test_doctor_tells_of_an_engine_that_does_not_load(ledge: Ledge, light_profile: Path) -> None:
+    light_profile.write_text(light_profile.read_text().replace("engine: memory", "engine: none-such"))
+    checks = {check["name"]: check for check in ledge.json("doctor", code=1)["checks"]}
+    assert checks["engine none-such"]["level"] == "failure"
+    assert checks["engine none-such"]["advice"]
 
 
 def test_doctor_says_what_a_larger_profile_lacks(ledge: Ledge, light_profile: Path) -> None:

@@ -3,6 +3,9 @@
 import os
 import platform
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,7 +15,7 @@ from typing import Literal
 import psutil
 from packaging.requirements import Requirement
 
-from services.cli.local.plan import RunPlan
+from services.cli.local.plan import PlannedService, RunPlan
 from services.kit.models import ModelStore
 from services.kit.models.disk import readable
 from services.kit.profiles import Profile
@@ -70,6 +73,25 @@ def _missing(extras: Iterable[str]) -> Iterator[str]:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             yield f"{need} is needed and {version} is installed"
+
+
+def check_engine(service: PlannedService) -> Check:
+    """Whether an engine's library loads, tried in a process of its own: one made for other processors ends it."""
+    module = f"services.{service.name}.engines.{str(service.engine).replace('-', '_')}"
+    name = f"engine {service.engine}"
+    try:
+        done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return Check(name, "failure", "did not load within 120 s", "see whether the disk or the machine is overloaded")
+    if done.returncode < 0:
+        ended_by = signal.Signals(-done.returncode).name
+        return Check(name, "failure", f"loading it ended by {ended_by}", "its wheel is not made for this processor")
+    if done.returncode:
+        words = done.stderr.strip().splitlines()[-1:] or ["(no words)"]
+        return Check(
+            name, "failure", words[0], f"reinstall it: `pip install --force-reinstall 'ledge[{service.name}]'`"
+        )
+    return Check(name, "ok", "loads")
 
 
 def check_cores(profile: Profile) -> Check:
