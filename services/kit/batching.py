@@ -6,6 +6,7 @@ little is lost to padding. An idle engine is never kept waiting.
 """
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from services.kit.errors import EngineFailed, Overloaded
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+LOOK_AHEAD_ITEMS = 2048
+"""How many of the oldest items a batch is chosen from: enough to find neighbours, few enough to hold nobody up."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +60,7 @@ class Batcher(Generic[Item, Result]):
         self._cost = cost
         self._max_batch_cost = max_batch_cost
         self._max_queue_cost = max_queue_cost
-        self._idle_workers = workers
+        self._workers = self._idle_workers = workers
         self._name = name
         self._queue_cost = telemetry.QUEUE_COST.labels(name)
         self._queue_seconds = telemetry.QUEUE_SECONDS.labels(name)
@@ -93,13 +97,12 @@ class Batcher(Generic[Item, Result]):
             return list(await asyncio.gather(*(entry.result for entry in waiting)))
         finally:
             # The caller is gone, or one item failed: whoever still waits is dropped.
-            for entry in waiting:
-                entry.result.cancel()
-            self._drop_cancelled()
+            if any([entry.result.cancel() or entry.result.cancelled() for entry in waiting]):
+                self._drop_cancelled()
 
     def _admit(self, cost: int) -> None:
         if self._waiting and self._queued_cost + cost > self._max_queue_cost:
-            delay_s = self._queued_cost / self._cost_per_s if self._cost_per_s else 1.0
+            delay_s = self._queued_cost / (self._cost_per_s * self._workers) if self._cost_per_s else 1.0
             raise Overloaded(f"the {self._name} queue is full", retry_after_s=min(60.0, max(0.05, delay_s)))
 
     def _changed(self, cost: int) -> None:
@@ -115,7 +118,8 @@ class Batcher(Generic[Item, Result]):
     def _start_workers(self) -> None:
         while self._idle_workers and self._waiting:
             self._idle_workers -= 1
-            task = asyncio.get_running_loop().create_task(self._work())
+            # In a context of its own: a batch belongs to many calls, not to the one that found the engine idle.
+            task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -130,8 +134,9 @@ class Batcher(Generic[Item, Result]):
         """The oldest item and its nearest in cost, as many as the padded budget holds."""
         if not self._waiting:
             return []
-        oldest = self._waiting[0]
-        by_distance = sorted(self._waiting, key=lambda entry: (entry is not oldest, abs(entry.cost - oldest.cost)))
+        seen, unseen = self._waiting[:LOOK_AHEAD_ITEMS], self._waiting[LOOK_AHEAD_ITEMS:]
+        oldest = seen[0]
+        by_distance = sorted(seen, key=lambda entry: (entry is not oldest, abs(entry.cost - oldest.cost)))
         batch: list[_Waiting[Item, Result]] = []
         dearest = 0
         for entry in by_distance:
@@ -141,7 +146,7 @@ class Batcher(Generic[Item, Result]):
             batch.append(entry)
             dearest = max(dearest, entry.cost)
         taken = set(map(id, batch))
-        self._waiting = [entry for entry in self._waiting if id(entry) not in taken]
+        self._waiting = [entry for entry in seen if id(entry) not in taken] + unseen
         self._changed(-sum(entry.cost for entry in batch))
         return batch
 

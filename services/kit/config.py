@@ -1,11 +1,15 @@
 """What every service reads from its environment, checked before any port opens."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_KEY = re.compile(r"[!-~]{1,512}")
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def env(name: str, *aliases: str) -> AliasChoices:
@@ -84,17 +88,32 @@ class ServiceConfig(BaseSettings):
             raise ValueError(f"LEDGE_API_KEYS_FILE: {self.api_keys_file} is not a file")
         return self
 
+    @model_validator(mode="after")
+    def _keys_are_usable(self) -> "ServiceConfig":
+        # Keys were meant, so none must not mean that everybody is let in.
+        if (self.api_keys is not None or self.api_keys_file is not None) and not self.keys():
+            raise ValueError("LEDGE_API_KEYS and LEDGE_API_KEYS_FILE hold no key")
+        for key, name in self.keys().items():
+            if not _KEY.fullmatch(key) or not _TENANT.fullmatch(name):
+                raise ValueError(
+                    "an API key is `key` or `name=key`: 1 to 512 printable ASCII characters without spaces, "
+                    "the name 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'; LEDGE_API_KEYS or LEDGE_API_KEYS_FILE holds "
+                    "one that is not"
+                )
+        return self
+
     def keys(self) -> dict[str, str]:
         """Accepted API keys: key → name of its tenant. Empty: calls need no key."""
         lines: list[str] = []
         if self.api_keys is not None:
             lines += self.api_keys.get_secret_value().split(",")
         if self.api_keys_file is not None:
-            lines += [line for line in self.api_keys_file.read_text().splitlines() if not line.startswith("#")]
+            text = self.api_keys_file.read_text(encoding="utf-8")
+            lines += [line for line in text.splitlines() if not line.startswith("#")]
         keys: dict[str, str] = {}
         for line in lines:
             name, separator, key = line.strip().partition("=")
-            if name:
+            if name or separator:
                 keys[key if separator else name] = name if separator else "default"
         return keys
 

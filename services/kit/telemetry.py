@@ -5,14 +5,15 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.propagate import extract, inject
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.kit.context import current_call
@@ -64,7 +65,7 @@ def fields_of(record: logging.LogRecord, service: str) -> dict[str, Any]:
         "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
         "level": record.levelname.lower(),
         "service": service,
-        "event": record.getMessage(),
+        "event": _event(record),
     }
     line.update({key: value for key, value in record.__dict__.items() if key not in _RESERVED})
     call = current_call()
@@ -77,6 +78,12 @@ def fields_of(record: logging.LogRecord, service: str) -> dict[str, Any]:
         line["exception"] = record.exc_info[0].__name__
         line["stack"] = _stack(record.exc_info[2])
     return line
+
+
+def _event(record: logging.LogRecord) -> str:
+    message = record.getMessage()
+    # After its first line asyncio tells the objects at fault, exceptions and all.
+    return message.partition("\n")[0] if record.name == "asyncio" else message
 
 
 def _stack(traceback: Any) -> str:
@@ -124,13 +131,22 @@ def tracer() -> trace.Tracer:
     return _TRACER
 
 
-def incoming_trace(metadata: dict[str, str]) -> Any:
-    """The OpenTelemetry context that a caller's metadata carries (W3C traceparent)."""
-    return extract(metadata, Context())
+_PROPAGATOR = TraceContextTextMapPropagator()
+"""W3C trace context alone: baggage would carry whatever a caller sends into every service."""
+MAX_TRACESTATE_CHARACTERS = 512
+"""What the standard asks to be passed on; more could fill the metadata of a call."""
+
+
+def incoming_trace(metadata: Mapping[str, str]) -> Context:
+    """The OpenTelemetry context that a caller's metadata carries (W3C `traceparent`, `tracestate`)."""
+    carrier = {key: metadata[key] for key in ("traceparent", "tracestate") if key in metadata}
+    if len(carrier.get("tracestate", "")) > MAX_TRACESTATE_CHARACTERS:
+        del carrier["tracestate"]
+    return _PROPAGATOR.extract(carrier, Context())
 
 
 def outgoing_trace() -> dict[str, str]:
     """Metadata that hands the current trace to the next hop."""
     carrier: dict[str, str] = {}
-    inject(carrier)
+    _PROPAGATOR.inject(carrier)
     return carrier

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.kit.batching import Batcher
+from services.kit.batching import LOOK_AHEAD_ITEMS, Batcher
+from services.kit.context import CallContext, current_call, enter_call
 from services.kit.errors import EngineFailed, Overloaded
 
 
@@ -111,3 +112,24 @@ async def test_a_failing_batch_fails_its_callers_and_nobody_else() -> None:
     assert results[0] == [1]
     assert isinstance(results[1], EngineFailed)
     assert results[2] == [2]
+
+
+async def test_a_batch_belongs_to_no_single_call() -> None:
+    calls: list[CallContext | None] = []
+
+    async def run(batch: Sequence[int]) -> list[int]:
+        calls.append(current_call())
+        return list(batch)
+
+    batcher: Batcher[int, int] = Batcher(run, cost=lambda item: 1, max_batch_cost=10, max_queue_cost=100)
+    enter_call(CallContext(request_id="one of many"))
+    assert await batcher.submit([1]) == [1]
+    assert calls == [None]
+
+
+async def test_a_long_queue_is_served_whole_and_within_the_budget() -> None:
+    engine = Engine()
+    batcher = engine.batcher(max_batch_cost=64, max_queue_cost=1_000_000)
+    items = [1 + number % 7 for number in range(3 * LOOK_AHEAD_ITEMS)]
+    assert await batcher.submit(items) == [item * item for item in items]
+    assert all(max(batch) * len(batch) <= 64 for batch in engine.batches)
