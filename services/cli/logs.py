@@ -71,11 +71,20 @@ class _Follower:
 
     def new_lines(self) -> Iterator[tuple[LogLine, str]]:
         for name, path in self._paths.items():
+            rotated = self._is_rotated(name)
+            # Asked first: nothing is written to the old file after a new one has taken its place.
             yield from self._read(name)
-            if path.exists() and path.stat().st_ino != os.fstat(self._open[name].fileno()).st_ino:
+            if rotated:
                 self._open[name].close()
                 self._open[name] = path.open("rb")
                 yield from self._read(name)
+
+    def _is_rotated(self, name: str) -> bool:
+        try:
+            return self._paths[name].stat().st_ino != os.fstat(self._open[name].fileno()).st_ino
+        except FileNotFoundError:
+            # Between the old file's new name and the new file.
+            return False
 
     def _read(self, name: str) -> Iterator[tuple[LogLine, str]]:
         pieces = (self._partial.pop(name, b"") + self._open[name].read()).split(b"\n")

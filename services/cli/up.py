@@ -94,6 +94,12 @@ def command(
         console.print(f"\n[bold]The suite is running[/bold] [dim](this took {age_s():.1f} s)[/dim]")
     else:
         console.print("\n[bold]The suite was running already[/bold]")
+    if config.is_exposed and not any(os.environ.get(f"LEDGE_API_KEYS{ending}") for ending in ("", "_FILE")):
+        console.print(
+            Text(f"It listens on {config.host} and asks for no key: whoever reaches that may call. ", "yellow")
+            + Text("Set LEDGE_API_KEYS to require one."),
+            soft_wrap=True,
+        )
     _next_steps(config, console)
 
 

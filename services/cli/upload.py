@@ -97,20 +97,7 @@ async def upload(
     rag: "rpc.RagServiceAsyncStub", documents: Sequence[LocalDocument], collection: str, watch: Watch
 ) -> list[pb.DocumentResult]:
     """Ingests documents; answers with one result each, those that could not be read here included."""
-    await _check(rag, collection)
     return await _Upload(rag, collection, watch).run(documents)
-
-
-async def _check(rag: "rpc.RagServiceAsyncStub", collection: str) -> None:
-    """Raises what is wrong with the key, the collection's name or the connection.
-
-    gRPC's asyncio client loses the status of a stream that is ended while it writes ("Internal error from Core").
-    """
-    try:
-        await rag.ListDocuments(pb.ListDocumentsRequest(collection=collection, limit=1))
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND:
-            raise
 
 
 class _Upload:
@@ -131,13 +118,8 @@ class _Upload:
             failure = writing.exception() if writing.done() else None
             if failure is not None and not isinstance(failure, asyncio.InvalidStateError | grpc.aio.AioRpcError):
                 raise failure
-            try:
-                # Why a call has ended, and so cannot be written to, reading tells.
-                await reading
-            except grpc.aio.AioRpcError as error:
-                if failure is None or error.code() is not grpc.StatusCode.INTERNAL:
-                    raise
-                raise EngineFailed(CUT_OFF) from error
+            # Why a call has ended, and so cannot be written to, reading tells.
+            await reading
             if not writing.done() or failure is not None:
                 raise EngineFailed(CUT_OFF)
             return self._results

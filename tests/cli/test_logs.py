@@ -42,6 +42,26 @@ def test_followed_logs_go_on_until_interrupted(running: Ledge) -> None:
     assert following.returncode == 130
 
 
+def test_a_log_that_is_rotated_while_it_is_followed_loses_no_line(ledge: Ledge) -> None:
+    log = ledge.state / "logs" / "llm.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    following = ledge.start("logs", "-f", "llm")
+    assert following.stdout is not None
+    following.stdout.readline()
+    with log.open("a") as file:
+        file.write("before\nbe")
+        file.flush()
+        assert following.stdout.readline() == "before\n"
+        file.write("tween\n")
+    log.rename(log.with_name("llm.log.1"))
+    log.write_text("after\n")
+    assert following.stdout.readline() == "between\n"
+    assert following.stdout.readline() == "after\n"
+    following.send_signal(signal.SIGINT)
+    following.communicate(timeout=10)
+
+
 def test_a_library_line_is_kept_as_it_is() -> None:
     assert log_lines.parse("OMP: Info #1\n").readable() == "OMP: Info #1"
     assert log_lines.parse("[1, 2]").readable() == "[1, 2]"

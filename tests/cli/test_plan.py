@@ -58,6 +58,13 @@ def test_a_service_that_listens_everywhere_is_called_over_loopback(default_profi
     assert service.address == "127.0.0.1:50104"
 
 
+@pytest.mark.parametrize(
+    ("host", "exposed"), [("127.0.0.1", False), ("127.0.0.2", False), ("[::1]", False), ("0.0.0.0", True), ("::", True)]
+)
+def test_only_loopback_is_not_exposed(host: str, exposed: bool) -> None:
+    assert LocalRunConfig.read(host=host).is_exposed is exposed
+
+
 def test_engine_model_and_environment_come_from_the_profile(default_profile: Profile) -> None:
     plan = plan_with(default_profile)
     for name, service in default_profile.services.items():

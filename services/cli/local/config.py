@@ -63,6 +63,11 @@ class LocalRunConfig(BaseSettings):
             raise InvalidInput("; ".join(faults)) from error
         return config.model_copy(update={"state_dir": config.state_dir.expanduser().absolute()})
 
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the services."""
+        return self.host not in ("localhost", "::1", "[::1]") and not self.host.startswith("127.")
+
     def port(self, service: str) -> int:
         """The port that a service's callers use. Raises InvalidInput for one that the local run does not know."""
         if service == "gateway":

@@ -16,6 +16,7 @@ from services.cli.local.readiness import is_ready, wait_until_ready
 from services.cli.local.state import RunRecord, StateDirectory
 from services.cli.local.supervisor import NotRunning, ProcessState, Supervisor, end, left_behind
 from services.kit.errors import EngineFailed, TooSlow
+from services.kit.ops import release
 
 ENDS_TOLERATED = 1
 """A service may end once as it starts (another may just have freed its port); at the second end `up` gives up."""
@@ -79,6 +80,11 @@ class Suite:
                 what = f"profile {record.profile}" if record else "unknown settings"
                 raise EngineFailed(
                     f"the suite already runs, with {what} or other ports than asked: stop it first with `ledge down`"
+                )
+            if record.release != release():
+                raise EngineFailed(
+                    f"the suite that runs is release {record.release}, this is {release()}: "
+                    "stop it first with `ledge down`"
                 )
             for process in self.supervisor.states():
                 if process.state not in ("RUNNING", "STARTING", "BACKOFF"):
