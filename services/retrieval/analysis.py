@@ -6,6 +6,7 @@ A number keeps its decimals and loses its thousands separators: "£1,250.80" hol
 the one term "1250.80". Scripts without spaces become pairs of characters.
 """
 
+import math
 import re
 import threading
 import unicodedata
@@ -76,8 +77,8 @@ class Analysis:
             if term:
                 yield Term(word, term, id_of(term))
 
-    def weigh_query(self, text: str) -> list[int]:
-        """The distinct term ids of a query; each weighs 1."""
+    def ids(self, text: str) -> list[int]:
+        """The distinct term ids of a text."""
         return list(dict.fromkeys(term.id for term in self.terms(text)))
 
     def weigh(self, text: str) -> dict[int, float]:
@@ -116,6 +117,16 @@ class Analysis:
         if self._stop_words is not None and not self._stop_words.embed_query(word).indices:
             return ""
         return self._stemmer.stemWord(word) if self._stemmer is not None else word
+
+
+def rarity(points: int, of_points: int) -> float:
+    """BM25's part of a term that belongs to the collection alone (its IDF), never below zero.
+
+    Args:
+        points: that the term occurs in.
+        of_points: that have a text.
+    """
+    return math.log(1 + (of_points - points + 0.5) / (points + 0.5))
 
 
 def id_of(term: str) -> int:

@@ -95,6 +95,6 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except lmdb.Error as error:
-        if "space" in str(error).lower() or isinstance(error, lmdb.MapFullError):
-            raise EngineFailed("no space is left for attachments; nothing of this message was written") from error
+        if isinstance(error, lmdb.MapFullError):
+            raise EngineFailed(f"the collection's attachments take {MAP_BYTES} bytes, the most there may be") from error
         raise EngineFailed(f"attachments: {error}") from error

@@ -22,6 +22,9 @@ class RetrievalConfig(ServiceConfig):
     """Directory that holds the collections; one process at a time. Default: `ledge/retrieval` in `XDG_DATA_HOME`."""
     max_collections: int = Field(128, ge=1, le=10_000)
     """Collections that may exist at a time. Each costs about 1 MB of memory and a few threads while open."""
+    reserved_disk_bytes: int = Field(256 * 2**20, ge=128 * 2**20, le=2**50)
+    """Disk space that writes leave free, in bytes: the index's files are mapped into memory, and a map onto a full disk
+    ends the process. Deletions may use half of it."""
     search_threads: int = Field(2, ge=1, le=256)
     """Calls that read at a time. More than there are cores does not help."""
     max_waiting_calls: int = Field(256, ge=1, le=100_000)

@@ -200,7 +200,7 @@ def _range(message: pb.FieldRange) -> Range:
 
 def _path(field: str) -> tuple[str, ...]:
     path = tuple(field.split(PATH_SEPARATOR))
-    if not all(path) or '"' in field or len(path) > MAX_PATH_PARTS:
+    if not all(path) or any(sign in field for sign in '"\\') or len(path) > MAX_PATH_PARTS:
         raise InvalidInput(f"filter: {field[:64]!r} does not name a field")
     return path
 

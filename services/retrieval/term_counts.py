@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from services.retrieval.analysis import rarity
+
 FILE = "term-counts.npz"
 
 
@@ -25,6 +27,10 @@ class TermCounts:
 
     def of(self, term: int) -> int:
         return self._counts.get(term, 0)
+
+    def rarities(self, terms: Iterable[int]) -> dict[int, float]:
+        """How much each term says: its part of BM25 that belongs to the collection."""
+        return {term: rarity(self.of(term), self.points) for term in terms}
 
     def add(self, terms: Iterable[int]) -> None:
         """Counts in a point with these distinct terms."""

@@ -3,13 +3,12 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import log
 from typing import Any
 
 import numpy as np
 
 from services.kit.errors import InvalidInput, NotFound
-from services.retrieval.analysis import Analysis
+from services.retrieval.analysis import Analysis, rarity
 from services.retrieval.engine import (
     Collection,
     Condition,
@@ -111,14 +110,12 @@ class Memory:
 
     def _scores(self, text: str, there: _Points, among: Sequence[str]) -> dict[str, float]:
         """BM25 of the points that have a term of the text."""
-        terms = self._analysis.weigh_query(text)
-        points = len(there.by_id)
-        rarity = {}
-        for term in terms:
-            frequency = sum(term in weights for weights in there.weights.values())
-            rarity[term] = log((points - frequency + 0.5) / (frequency + 0.5) + 1)
+        weights = [each for each in there.weights.values() if each]
+        rarities = {
+            term: rarity(sum(term in each for each in weights), len(weights)) for term in self._analysis.ids(text)
+        }
         scores = {
-            id: sum(rarity[term] * there.weights[id][term] for term in terms if term in there.weights[id])
+            id: sum(rarities[term] * weight for term, weight in there.weights[id].items() if term in rarities)
             for id in among
         }
         return {id: score for id, score in scores.items() if score > 0}

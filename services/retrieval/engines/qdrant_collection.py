@@ -9,6 +9,7 @@ point, a copy that was not swapped in, term counts that were not saved.
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import threading
@@ -30,9 +31,10 @@ from services.retrieval.engines.qdrant_search import find
 from services.retrieval.engines.qdrant_shard import DENSE, TERMS, VERSION, Tuning, failures
 from services.retrieval.term_counts import TermCounts, sync_directory
 
+log = logging.getLogger("ledge.retrieval")
 DESCRIPTION = "collection.json"
 """What makes a directory a collection: written last when it is made, removed first when it is deleted."""
-FORMAT = 1
+FORMAT = 2
 FEW_STALE = 1000
 FEW_POINTS = 2000
 """So many points are indexed at once, here; more in the optimiser's process."""
@@ -51,7 +53,7 @@ class QdrantCollection:
         self._directory = directory
         self._description = json.loads((directory / DESCRIPTION).read_text())
         if self._description["format"] != FORMAT:
-            raise InvalidInput(f"collection {name!r} has format {self._description['format']}, of another release")
+            raise InvalidInput(f"its format is {self._description['format']}, which another release wrote: delete it")
         self.dimensions: int = self._description["dimensions"]
         self._tuning = tuning
         self._analysis = Analysis(self._description["language"], tuning.average_terms)
@@ -100,6 +102,7 @@ class QdrantCollection:
 
     def upsert(self, points: Sequence[Point]) -> None:
         points = list({point.id: point for point in points}.values())
+        self._require_space(sum(map(_weight_bytes, points)), self._tuning.reserved_disk_bytes)
         weights = [self._analysis.weigh(point.text) for point in points]
         with self._writing():
             replaced = _traces(self._shard.retrieve([point.id for point in points], [VERSION], [TERMS]))
@@ -123,7 +126,11 @@ class QdrantCollection:
                     self._counts.add(terms)
             self._wrote(len(points), len(points) - len(replaced))
 
+    def _require_space(self, wanted_bytes: int, reserved_bytes: int) -> None:
+        shards.require_space(self._directory, wanted_bytes, reserved_bytes)
+
     def delete(self, ids: Sequence[str], filter: Filter | None) -> int:
+        self._require_space(0, self._tuning.reserved_disk_bytes // 2)
         with self._writing():
             gone = _traces(self._shard.retrieve(list(ids), [VERSION], [TERMS])) if ids else {}
             if filter is not None:
@@ -198,7 +205,7 @@ class QdrantCollection:
     def search(self, query: Query) -> list[Hit]:
         with self._reading() as shard:
             self._want_indexes(query.filter)
-            terms = self._analysis.weigh_query(query.text) if query.text else []
+            terms = self._counts.rarities(self._analysis.ids(query.text)) if query.text else {}
             found, cosines = find(shard, query, terms, self._tuning.search_effort)
             points = {point.id: point for point in self._fetch([id for id, _ in found], query.selection)}
             return [Hit(points[id], score, cosines.get(id)) for id, score in found if id in points]
@@ -292,6 +299,8 @@ class QdrantCollection:
                 return False
             fields = dict(list(self._wanted_fields.items())[: MAX_INDEXED_FIELDS - len(self._fields)])
             changed = self.unoptimized
+            self._require_space(2 * shards.size_bytes(self._shard_directory), self._tuning.reserved_disk_bytes)
+            log.info("optimising", extra={"collection": self.name, "changed": changed})
             successor = shards.copy_shard(self._shard_directory)
             self._touched = set()
         try:
@@ -376,6 +385,13 @@ def _describe(directory: Path, description: dict[str, Any]) -> None:
         os.fsync(file.fileno())
     incoming.replace(directory / DESCRIPTION)
     sync_directory(directory)
+
+
+def _weight_bytes(point: Point) -> int:
+    """About what a point takes on disk, log included."""
+    attachments_bytes = sum(map(len, point.attachments.values()))
+    vector_bytes = point.vector.nbytes if point.vector is not None else 0
+    return 4 * (vector_bytes + len(point.text)) + 2 * attachments_bytes
 
 
 def _traces(records: Sequence[Any]) -> dict[str, tuple[list[int], int | None]]:

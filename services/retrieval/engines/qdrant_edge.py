@@ -16,14 +16,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from services.kit.errors import InvalidInput, LedgeError, NotFound
+from services.kit.errors import EngineFailed, InvalidInput, LedgeError, NotFound
 from services.retrieval import metrics
 from services.retrieval.config import RetrievalConfig
 from services.retrieval.engine import Collection, Filter, Hit, Point, Query, Selection, TermCount
+from services.retrieval.engines import qdrant_shard as shards
 from services.retrieval.engines.qdrant_collection import DESCRIPTION, QdrantCollection
 from services.retrieval.engines.qdrant_shard import Tuning
 
 log = logging.getLogger("ledge.retrieval")
+START_BYTES = 64 * 2**20
+"""Free disk space without which nothing is opened."""
+NEW_COLLECTION_BYTES = 64 * 2**20
+"""Qdrant's log takes so much from the start."""
 
 
 class QdrantEdge:
@@ -43,9 +48,11 @@ class QdrantEdge:
             search_effort=config.hnsw_search_effort,
             indexing_threads=config.indexing_threads,
             average_terms=config.average_terms,
+            reserved_disk_bytes=config.reserved_disk_bytes,
         )
         self._own(config.data_dir)
         self._changing = threading.Lock()
+        self._broken: dict[str, str] = {}
         self._collections = self._open_all()
         self._work = threading.Condition()
         self._closing = False
@@ -58,6 +65,7 @@ class QdrantEdge:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._lock = (data_dir / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shards.require_space(data_dir, 0, START_BYTES)
         except BlockingIOError:
             raise InvalidInput(
                 f"another process has opened {data_dir}: stop it, or set LEDGE_DATA_DIR to another directory"
@@ -72,8 +80,17 @@ class QdrantEdge:
                 shutil.rmtree(path, ignore_errors=True)
         names = [path.name for path in found if path.exists()]
         with ThreadPoolExecutor(4) as threads:
-            opened = threads.map(self._open, names)
-            return dict(zip(names, opened, strict=True))
+            opened = zip(names, threads.map(self._try_open, names), strict=True)
+            return {name: collection for name, collection in opened if collection is not None}
+
+    def _try_open(self, name: str) -> QdrantCollection | None:
+        """None for one that cannot be read: the others are served, and calls for this one say why they fail."""
+        try:
+            return self._open(name)
+        except Exception as error:
+            self._broken[name] = error.message if isinstance(error, LedgeError) else repr(error)
+            log.error("collection cannot be opened", extra={"collection": name, "reason": self._broken[name]})
+            return None
 
     def _open(self, name: str) -> QdrantCollection:
         started_s = time.monotonic()
@@ -84,6 +101,8 @@ class QdrantEdge:
 
     def create_collection(self, name: str, dimensions: int) -> bool:
         with self._changing:
+            if name in self._broken:
+                self._get(name)
             there = self._collections.get(name)
             if there is not None:
                 if there.dimensions != dimensions:
@@ -91,6 +110,7 @@ class QdrantEdge:
                 return False
             if len(self._collections) >= self._max_collections:
                 raise InvalidInput(f"there are {self._max_collections} collections, as many as may be: delete one")
+            shards.require_space(self._directory, NEW_COLLECTION_BYTES, self._tuning.reserved_disk_bytes)
             QdrantCollection.create(self._directory / name, dimensions, self._language, self._tuning)
             self._collections = self._collections | {name: self._open(name)}
             return True
@@ -104,6 +124,10 @@ class QdrantEdge:
 
     def delete_collection(self, name: str) -> None:
         with self._changing:
+            if name in self._broken:
+                shutil.rmtree(self._directory / name)
+                del self._broken[name]
+                return
             collection = self._get(name)
             self._collections = {key: value for key, value in self._collections.items() if key != name}
             collection.destroy()
@@ -147,6 +171,8 @@ class QdrantEdge:
         try:
             return self._collections[name]
         except KeyError:
+            if name in self._broken:
+                raise EngineFailed(f"collection {name!r} cannot be opened: {self._broken[name]}") from None
             raise NotFound(f"there is no collection {name!r}") from None
 
     def close(self) -> None:

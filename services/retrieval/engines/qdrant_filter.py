@@ -7,9 +7,9 @@ import qdrant_edge as qe
 
 from services.kit.errors import InvalidInput
 from services.retrieval.engine import Condition, Filter, Match, Range
-from services.retrieval.engines.qdrant_shard import METADATA
+from services.retrieval.engines.qdrant_shard import METADATA, SWITCHES, switch
 
-Index = qe.KeywordIndexParams | qe.IntegerIndexParams | qe.BoolIndexParams | qe.FloatIndexParams
+Index = qe.KeywordIndexParams | qe.IntegerIndexParams | qe.FloatIndexParams
 
 
 def to_qdrant(filter: Filter) -> qe.Filter | None:
@@ -39,18 +39,19 @@ def _condition(condition: Condition) -> qe.FieldCondition | qe.Filter:
 def _match(match: Match) -> qe.FieldCondition | qe.Filter:
     key = key_of(match.path)
     words = [value for value in match.any_of if isinstance(value, str)]
-    switches = [value for value in match.any_of if isinstance(value, bool)]
+    switches: list[Any] = [switch(".".join(match.path), value) for value in match.any_of if isinstance(value, bool)]
     numbers = [value for value in match.any_of if isinstance(value, int) and not isinstance(value, bool)]
     lists: list[Any] = [values for values in (words, numbers) if values]
     conditions: list[Any] = [qe.FieldCondition(key, match=qe.MatchAny(values)) for values in lists]
-    conditions += [qe.FieldCondition(key, match=qe.MatchValue(value)) for value in switches]
+    if switches:
+        conditions.append(qe.FieldCondition(SWITCHES, match=qe.MatchAny(switches)))
     return conditions[0] if len(conditions) == 1 else qe.Filter(should=conditions)
 
 
 def key_of(path: tuple[str, ...]) -> str:
     """The JSON path of a field of the metadata."""
     for name in path:
-        if not name or '"' in name:
+        if not name or '"' in name or "\\" in name:
             raise InvalidInput(f"a filter cannot name the field {'.'.join(path)!r}")
     return ".".join([METADATA, *(f'"{name}"' for name in path)])
 
@@ -63,8 +64,8 @@ def wanted_indexes(filter: Filter) -> Iterator[tuple[str, str]]:
                 yield from wanted_indexes(condition)
             case Range():
                 yield key_of(condition.path), "float"
-            case Match(path, (bool(), *_)):
-                yield key_of(path), "bool"
+            case Match(_, (bool(), *_)):
+                yield SWITCHES, "keyword"
             case Match(path, (str(), *_)):
                 yield key_of(path), "keyword"
             case Match(path, _):
@@ -76,8 +77,6 @@ def index_of(kind: str) -> Index:
     match kind:
         case "float":
             return qe.FloatIndexParams()
-        case "bool":
-            return qe.BoolIndexParams()
         case "keyword":
             return qe.KeywordIndexParams()
         case "integer":

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from services.kit.errors import EngineFailed
 
-NICENESS = 10
+NICENESS = 5
+"""A third of the processor time that an equal would get: an ingest and its searches go first, but it is not starved."""
 PR_SET_PDEATHSIG = 1
 _LAST_WORDS_BYTES = 2000
 

@@ -1,6 +1,6 @@
 """Finds the best points of a shard by vector, by terms, or by both fused by reciprocal rank."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import qdrant_edge as qe
@@ -16,11 +16,13 @@ Ranking = list[tuple[str, float]]
 """Ids and scores, best first; ties in the order of ids."""
 
 
-def find(shard: qe.EdgeShard, query: Query, terms: Sequence[int], effort: int) -> tuple[Ranking, dict[str, float]]:
+def find(
+    shard: qe.EdgeShard, query: Query, terms: Mapping[int, float], effort: int
+) -> tuple[Ranking, dict[str, float]]:
     """The best points, and the cosines of those to the query's vector.
 
     Args:
-        terms: ids of the terms of the query's text.
+        terms: ids of the terms of the query's text, each with its weight.
         effort: HNSW's ef.
     """
     if query.vector is None:
@@ -45,10 +47,10 @@ def _by_vector(shard: qe.EdgeShard, query: Query, effort: int, limit: int) -> Ra
     return _ranking(shard, query, _nearest(query), limit, params, query.min_cosine)
 
 
-def _by_terms(shard: qe.EdgeShard, query: Query, terms: Sequence[int], limit: int) -> Ranking:
+def _by_terms(shard: qe.EdgeShard, query: Query, terms: Mapping[int, float], limit: int) -> Ranking:
     if not terms:
         return []
-    sparse = qe.SparseVector(indices=list(terms), values=[1.0] * len(terms))
+    sparse = qe.SparseVector(indices=list(terms), values=list(terms.values()))
     return _ranking(shard, query, qe.Query.Nearest(sparse, using=TERMS), limit, None, None)
 
 

@@ -18,12 +18,14 @@ import numpy as np
 import qdrant_edge as qe
 
 from services.kit.errors import EngineFailed, LedgeError
-from services.retrieval.engine import Point, Selection
+from services.retrieval.engine import Metadata, Point, Selection
 
 DENSE = "dense"
 TERMS = "terms"
 TEXT = "text"
 METADATA = "metadata"
+SWITCHES = "switches"
+"""The booleans of the metadata as strings, "site.open=true": qdrant-edge 0.9 matches True as the number 1."""
 VERSION = "version"
 """Of the point's attachments; only where it has some."""
 
@@ -44,13 +46,30 @@ class Tuning:
     search_effort: int = 128
     indexing_threads: int = 1
     average_terms: float = 80.0
+    reserved_disk_bytes: int = 256 * 2**20
+
+
+def require_space(directory: Path, wanted_bytes: int, reserved_bytes: int) -> None:
+    """Raises EngineFailed where a write of so many bytes would eat into the reserve."""
+    status = os.statvfs(directory)
+    free_bytes = status.f_bavail * status.f_frsize
+    if free_bytes < wanted_bytes + reserved_bytes:
+        raise EngineFailed(
+            f"the disk is full: {free_bytes // 2**20} MiB are free, and {reserved_bytes // 2**20} MiB of them reserved "
+            "(LEDGE_RESERVED_DISK_BYTES); make room, then send what was not acknowledged again"
+        )
+
+
+def size_bytes(directory: Path) -> int:
+    """What the files in a directory take on disk."""
+    return sum(path.stat().st_blocks * 512 for path in directory.rglob("*") if path.is_file())
 
 
 def create_shard(directory: Path, dimensions: int, tuning: Tuning) -> None:
     directory.mkdir(parents=True)
     config = qe.EdgeConfig(
         vectors={DENSE: qe.EdgeVectorParams(size=dimensions, distance=qe.Distance.Cosine)},
-        sparse_vectors={TERMS: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
+        sparse_vectors={TERMS: qe.EdgeSparseVectorParams()},
         hnsw_config=qe.HnswIndexConfig(
             m=tuning.links,
             ef_construct=tuning.build_effort,
@@ -109,9 +128,27 @@ def stored(point: Point, terms: Mapping[int, float], version: int | None) -> qe.
     if terms:
         vectors[TERMS] = qe.SparseVector(indices=list(terms), values=list(terms.values()))
     payload: dict[str, Any] = {TEXT: point.text, METADATA: dict(point.metadata)}
+    if switches := list(_switches(point.metadata, "")):
+        payload[SWITCHES] = switches
     if version is not None:
         payload[VERSION] = version
     return qe.Point(id=point.id, vector=vectors, payload=payload)
+
+
+def switch(path: str, value: bool) -> str:
+    return f"{path}={'true' if value else 'false'}"
+
+
+def _switches(metadata: Metadata, prefix: str) -> Iterator[str]:
+    for name, value in metadata.items():
+        if "." in name:
+            continue  # a filter's path cannot name it
+        path = f"{prefix}{name}"
+        for element in value if isinstance(value, list) else (value,):
+            if isinstance(element, bool):
+                yield switch(path, element)
+        if isinstance(value, Mapping):
+            yield from _switches(value, f"{path}.")
 
 
 def restored(record: Any, selection: Selection) -> Point:
@@ -166,6 +203,4 @@ def failures() -> Iterator[None]:
         raise EngineFailed(f"the collection's files: {error.strerror}") from error
     except Exception as error:
         # qdrant-edge raises bare exceptions; their message is all there is.
-        if "No space left" in str(error):
-            raise EngineFailed("the disk is full: make room, then send what was not acknowledged again") from error
         raise EngineFailed(f"qdrant-edge: {error}") from error
