@@ -1,7 +1,10 @@
 """How a chunk is kept in `retrieval`: a point with text, metadata, and an attachment that holds its segments.
 
 Point.text is the headings, a line break, and the body, so that text search sees both; `body_start` tells
-where the body begins. Filters match `document`, `page`, `headings`, and the user's own as `metadata.<key>`.
+where the body begins. Point.vector is the mean of the segments' dense vectors: an encoding of the whole text besides
+nearly doubles the encoder's work and finds no more (on the 81 answerable questions of the calibration set, hybrid:
+recall@5 0.951 and recall@20 1.0 either way). Filters match `document`, `page`, `headings`, and the user's own as
+`metadata.<key>`.
 
 The attachment `segments`, little-endian, so that a question reads vectors instead of encoding passages again:
 
@@ -68,7 +71,7 @@ class Origin:
 
 
 def chunk_text(chunk: Chunk) -> tuple[str, int]:
-    """The text that is indexed and encoded, and where the body begins in it."""
+    """The text that is indexed, and where the body begins in it."""
     line = heading_line(chunk.headings)
     return (f"{line}\n{chunk.body}", len(line) + 1) if line else (chunk.body, 0)
 
@@ -78,15 +81,13 @@ def segment_text(chunk: Chunk, segment: Segment) -> tuple[str, int, int]:
     return contextual(chunk.headings, chunk.text_of(segment), segment.lead_in)
 
 
-def to_point(
-    origin: Origin, chunk: Chunk, vector: bytes, embeddings: Sequence[embedding_pb2.Embedding]
-) -> retrieval_pb2.Point:
+def to_point(origin: Origin, chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding]) -> retrieval_pb2.Point:
     """The point of a chunk.
 
     Args:
-        vector: dense embedding of `chunk_text`.
         embeddings: dense and tokens (INT8) of `segment_text`, one a segment.
     """
+    dense = np.stack([np.frombuffer(embedding.dense, "<f4") for embedding in embeddings])
     text, body_start = chunk_text(chunk)
     metadata = Struct()
     metadata.update(
@@ -104,14 +105,21 @@ def to_point(
         metadata.fields["metadata"].struct_value.CopyFrom(origin.metadata)
     return retrieval_pb2.Point(
         id=origin.point_id(chunk.index),
-        vector=vector,
+        vector=_mean(dense).astype("<f4").tobytes(),
         text=text,
         metadata=metadata,
-        attachments={ATTACHMENT: _pack(chunk, embeddings)},
+        attachments={ATTACHMENT: _pack(chunk, embeddings, dense)},
     )
 
 
-def _pack(chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding]) -> bytes:
+def _mean(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Length 1. Vectors that cancel each other out leave the first."""
+    mean: NDArray[np.float32] = dense.mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    return mean / length if length > 0 else dense[0]
+
+
+def _pack(chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding], dense: NDArray[np.float32]) -> bytes:
     dimensions = embeddings[0].dimensions
     scale = max((embedding.tokens.scale for embedding in embeddings), default=1.0) or 1.0
     segments = np.zeros(len(chunk.segments), _SEGMENT)
@@ -129,7 +137,6 @@ def _pack(chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding]) -> bytes:
             groups.append(rows[(starts >= lead_in_start) & (starts < own_start)])
         own.append(rows[starts >= own_start])
         segments[place] = (segment.start, segment.end, len(own[-1]), group, _KINDS.index(segment.kind))
-    dense = np.stack([np.frombuffer(embedding.dense, "<f4") for embedding in embeddings])
     dense_scale = float(np.abs(dense).max()) / 127 or 1.0
     encoded = [lead_in.encode() for lead_in in lead_ins]
     group_table = np.array([(len(rows), len(text)) for rows, text in zip(groups, encoded, strict=True)], _GROUP)

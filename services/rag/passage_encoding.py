@@ -1,7 +1,8 @@
-"""Turns chunks into points: one encoding of the chunk to find it by, one of each segment to answer from."""
+"""Turns chunks into points by encoding each of their segments once: to find them by, and to answer from."""
 
 import asyncio
 from collections.abc import Sequence
+from itertools import islice
 
 import grpc
 from ledge.embedding.v1 import embedding_pb2
@@ -46,14 +47,8 @@ class PassageEncoder:
             for start in range(0, len(texts), MAX_INPUTS)
             for embedding in await self._embed(texts[start : start + MAX_INPUTS], outputs)
         ]
-        wholes = await self._embed(
-            [chunk_record.chunk_text(chunk)[0] for chunk in chunks], embedding_pb2.Outputs(dense=True)
-        )
-        points = []
-        for chunk, whole in zip(chunks, wholes, strict=True):
-            own, segments = segments[: len(chunk.segments)], segments[len(chunk.segments) :]
-            points.append(chunk_record.to_point(origin, chunk, whole.dense, own))
-        return points
+        rest = iter(segments)
+        return [chunk_record.to_point(origin, chunk, list(islice(rest, len(chunk.segments)))) for chunk in chunks]
 
     async def _embed(self, texts: list[str], outputs: embedding_pb2.Outputs) -> list[embedding_pb2.Embedding]:
         """Embeds passages; while the service is full it waits as long as it is told to: an ingest has time."""
