@@ -17,7 +17,10 @@ def load_ctranslate2(config: EmbeddingConfig) -> EncoderEngine:
     store = ModelStore.from_environment()
     entry = store.catalog.entry(config.model)
     encoder = SentenceEncoder(
-        store.require(config.model), inter_threads=config.workers, intra_threads=config.threads_per_worker
+        store.require(config.model),
+        compute_type=config.compute_type,
+        inter_threads=config.workers,
+        intra_threads=config.threads_per_worker,
     )
     layout = encoder.layout
     prefixes = {

@@ -1,5 +1,7 @@
 """Settings of every service that encodes text."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from services.kit.config import ServiceConfig
@@ -15,6 +17,8 @@ class EncoderConfig(ServiceConfig):
     passage_prefix: str | None = None
     """Put before each passage. Absent: what the model's own files say; most models have none."""
 
+    compute_type: Literal["int8", "float32"] = "int8"
+    """Arithmetic of the encoder. `float32` is exact, and takes twice the time and four times the memory of weights."""
     workers: int = Field(2, ge=1, le=256)
     """Batches encoded side by side; about the number of cores."""
     threads_per_worker: int = Field(1, ge=1, le=256)

@@ -4,12 +4,14 @@ The mapping is that of CTranslate2's own BERT converter, with two differences th
 token type 0, the only one used, is added to the position embeddings beforehand, and the pooler is left out.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,9 @@ log = logging.getLogger("ledge.encoder")
 
 # Part of the cache key: raise it when `_specify` changes.
 CONVERSION = 1
+CONVERTING = ".converting-"
+# What is left under this prefix for so long belongs to a process that was killed.
+ABANDONED_AFTER_S = 3600.0
 ACTIVATIONS = {
     "gelu": common_spec.Activation.GELU,
     "gelu_new": common_spec.Activation.GELUTanh,
@@ -63,7 +68,7 @@ def load_converted(directory: Path, compute_type: str, inter_threads: int, intra
             log.warning("converting again, the kept conversion cannot be loaded", extra={"reason": str(error)[:200]})
             shutil.rmtree(kept, ignore_errors=True)
     parent = kept.parent if _writable(kept.parent) else None
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".converting-", ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(dir=parent, prefix=CONVERTING, ignore_cleanup_errors=True) as temporary:
         fresh = Path(temporary) / "model"
         fresh.mkdir()
         _convert(directory, fresh, compute_type)
@@ -100,6 +105,19 @@ def _keep(fresh: Path, kept: Path) -> None:
     except OSError as error:
         # Another process was first, or the disk is full: this run has its model, the next one converts again.
         log.info("the conversion was not kept", extra={"reason": error.strerror})
+        return
+    _tidy(kept)
+
+
+def _tidy(kept: Path) -> None:
+    """Removes the conversions of earlier weights, and what killed processes left."""
+    kind = kept.name.partition("-")[0]
+    abandoned_s = time.time() - ABANDONED_AFTER_S
+    for old in kept.parent.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process tidies too
+            outdated = old != kept and old.name.startswith(f"{kind}-")
+            if outdated or (old.name.startswith(CONVERTING) and old.stat().st_mtime < abandoned_s):
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _convert(directory: Path, output: Path, compute_type: str) -> None:
@@ -117,7 +135,10 @@ def _convert(directory: Path, output: Path, compute_type: str) -> None:
     except (OSError, SafetensorError, KeyError, IndexError, ValueError, TypeError) as error:
         raise EngineFailed(f"the weights in {directory} are not those of a BERT model: {error}") from None
     spec.optimize(quantization=None if compute_type == "float32" else compute_type)
-    spec.save(str(output))
+    try:
+        spec.save(str(output))
+    except OSError as error:
+        raise EngineFailed(f"the converted model cannot be written to {output.parent}: {error.strerror}") from None
 
 
 def _specify(config: Mapping[str, Any], weights: Weights) -> transformer_spec.TransformerEncoderModelSpec:

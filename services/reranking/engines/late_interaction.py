@@ -17,6 +17,9 @@ from services.reranking.config import RerankingConfig
 from services.reranking.engine import Model, Passage, Query, Score, Segment
 from services.reranking.max_sim import best_similarities, mean_over_query
 
+# Rounding to bytes changes the length of a row by a hundredth or two.
+LENGTH_TOLERANCE = 1.1
+
 
 class LateInteraction:
     """Shared by all calls of one event loop; what they have to encode is batched by tokens."""
@@ -73,8 +76,11 @@ class LateInteraction:
         asked = _rows(encoded.pop()) if query.vectors is None else query.vectors.to_float32()
         if not len(asked):
             raise InvalidInput("the query holds no word")
-        if not np.isfinite(asked).all():
-            raise InvalidInput("the vectors of the query hold a number that is not finite")
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(asked, axis=1)
+        # Written so that what is no number fails too.
+        if not ((lengths > 1 / LENGTH_TOLERANCE) & (lengths < LENGTH_TOLERANCE)).all():
+            raise InvalidInput("the vectors of the query must be finite and of length 1")
         made = iter(encoded)
         return asked, [part.vectors or TokenMatrix(_rows(next(made))) for segments in parts for part in segments]
 
@@ -91,10 +97,10 @@ def _scores(
     """Scores of the passages, which consist of `counts` matrices each, and of the matrices."""
     best = best_similarities(query, matrices)
     starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    finite = np.isfinite(best).all(axis=1)
-    if not finite.all():
-        passage = int(np.searchsorted(starts, np.argmin(finite), side="right")) - 1
-        raise InvalidInput(f"the vectors of passage {passage} hold a number that is not finite")
+    cosines = (np.abs(best) < LENGTH_TOLERANCE).all(axis=1)
+    if not cosines.all():
+        passage = int(np.searchsorted(starts, np.argmin(cosines), side="right")) - 1
+        raise InvalidInput(f"the vectors of passage {passage} must be finite and of length 1")
     of_passages = mean_over_query(np.maximum.reduceat(best, starts, axis=0), weights)
     totals: list[float] = of_passages.tolist()
     of_matrices: list[float] = mean_over_query(best, weights).tolist()
@@ -113,7 +119,10 @@ def load_late_interaction(config: RerankingConfig) -> LateInteraction:
     # Otherwise each of numpy's products takes all cores, and waits for those that other processes hold.
     threadpool_limits(config.threads_per_worker, user_api="blas")
     encoder = SentenceEncoder(
-        store.require(config.model), inter_threads=config.workers, intra_threads=config.threads_per_worker
+        store.require(config.model),
+        compute_type=config.compute_type,
+        inter_threads=config.workers,
+        intra_threads=config.threads_per_worker,
     )
     model = Model(
         id=entry.id,

@@ -1,0 +1,53 @@
+"""The embedding service as real processes, one an engine, and stubs that talk to them."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+
+import grpc
+import pytest
+from ledge.embedding.v1 import embedding_pb2_grpc as rpc
+
+from tests.processes import ServiceProcess, service
+
+NEEDS = {"scripted": "numpy", "ctranslate2": "ctranslate2"}
+
+
+@pytest.fixture(scope="session")
+def start() -> Iterator[Callable[[str], ServiceProcess]]:
+    """Engine to its running service, started when it is first asked for."""
+    with ExitStack() as stack:
+        running: dict[str, ServiceProcess] = {}
+
+        def start(engine: str) -> ServiceProcess:
+            if find_spec(NEEDS[engine]) is None:
+                pytest.skip(f"{NEEDS[engine]} is not installed")
+            if engine not in running:
+                running[engine] = stack.enter_context(service("embedding", LEDGE_ENGINE=engine))
+            return running[engine]
+
+        yield start
+
+
+@pytest.fixture(params=sorted(NEEDS))
+def embedding(request: pytest.FixtureRequest, start: Callable[[str], ServiceProcess]) -> ServiceProcess:
+    """Every engine in turn: what is tested with it is the contract."""
+    return start(request.param)
+
+
+@pytest.fixture
+def default_embedding(start: Callable[[str], ServiceProcess]) -> ServiceProcess:
+    """The engine that is used unless told otherwise."""
+    return start("ctranslate2")
+
+
+@pytest.fixture
+async def stub(embedding: ServiceProcess) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+    async with grpc.aio.insecure_channel(embedding.address) as channel:
+        yield rpc.EmbeddingServiceStub(channel)
+
+
+@pytest.fixture
+async def default_stub(default_embedding: ServiceProcess) -> AsyncIterator[rpc.EmbeddingServiceStub]:
+    async with grpc.aio.insecure_channel(default_embedding.address) as channel:
+        yield rpc.EmbeddingServiceStub(channel)
