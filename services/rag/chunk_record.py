@@ -46,6 +46,9 @@ _NAMESPACE = uuid.UUID("6d0f3bb0-6bd6-5d0c-9d06-8a3a9f0b3a51")
 _HEADER = struct.Struct("<BHHHff")
 _SEGMENT = np.dtype([("start", "<u4"), ("end", "<u4"), ("rows", "<u2"), ("group", "<u2"), ("kind", "u1")])
 _GROUP = np.dtype([("rows", "<u2"), ("lead_in_bytes", "<u2")])
+MAX_ROWS_BYTES = 900_000
+"""Of the rows of one attachment. The rest of it is small, and `retrieval` takes 1 MiB in all."""
+
 _KINDS = list(Kind)
 _COMMON = frozenset(
     "a an and are as at be been being by but do does for from had has have he her his i if in into is it its my of on "
@@ -121,6 +124,8 @@ def _mean(dense: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _pack(chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding], dense: NDArray[np.float32]) -> bytes:
     dimensions = embeddings[0].dimensions
+    # Far more than a sentence has, but with very long vectors or very many segments.
+    most_rows = MAX_ROWS_BYTES // dimensions // (2 * len(embeddings) + 1)
     scale = max((embedding.tokens.scale for embedding in embeddings), default=1.0) or 1.0
     segments = np.zeros(len(chunk.segments), _SEGMENT)
     own: list[NDArray[np.int8]] = []
@@ -130,12 +135,12 @@ def _pack(chunk: Chunk, embeddings: Sequence[embedding_pb2.Embedding], dense: ND
         text, lead_in_start, own_start = segment_text(chunk, segment)
         rows, starts = _rows(text, embedding, scale)
         if place == 0:
-            groups[0] = rows[starts < lead_in_start]
+            groups[0] = rows[starts < lead_in_start][:most_rows]
         group = lead_ins.index(segment.lead_in) if segment.lead_in in lead_ins else len(lead_ins)
         if group == len(lead_ins):
             lead_ins.append(segment.lead_in)
-            groups.append(rows[(starts >= lead_in_start) & (starts < own_start)])
-        own.append(rows[starts >= own_start])
+            groups.append(rows[(starts >= lead_in_start) & (starts < own_start)][:most_rows])
+        own.append(rows[starts >= own_start][:most_rows])
         segments[place] = (segment.start, segment.end, len(own[-1]), group, _KINDS.index(segment.kind))
     dense_scale = float(np.abs(dense).max()) / 127 or 1.0
     encoded = [lead_in.encode() for lead_in in lead_ins]

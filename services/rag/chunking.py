@@ -7,7 +7,7 @@ with nothing under it becomes a chunk of its own).
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.rag.document import Block, Chunk, Kind, Segment
 from services.rag.lead_ins import with_lead_ins
@@ -16,6 +16,10 @@ from services.rag.sentences import sentences
 TARGET_TOKENS = 150
 MAX_TOKENS = 190
 """Of a body, estimated. With its headings a chunk stays below the 256 tokens that a small encoder reads."""
+MAX_SEGMENTS = 32
+"""Of a chunk, however short they are: each takes a vector."""
+MAX_HEADING_CHARACTERS = 250
+"""What is longer is no heading, whatever it is set in."""
 MAX_CODE_CHARACTERS = 300
 
 _WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]|_")
@@ -65,12 +69,12 @@ def chunks(blocks: Iterable[Block], language: str = "en") -> Iterator[Chunk]:
     def path() -> tuple[str, ...]:
         return tuple(text for _, text in headings)
 
-    for block in with_lead_ins(blocks, language):
+    for block in with_lead_ins(map(_honest, blocks), language):
         if block.kind is not Kind.HEADING:
             bare = None
             for piece in _pieces(block, language):
                 waiting.append(piece)
-                if sum(piece.tokens for piece in waiting) > 2 * MAX_TOKENS:
+                if len(waiting) > 2 * MAX_SEGMENTS or sum(piece.tokens for piece in waiting) > 2 * MAX_TOKENS:
                     cut = _cut_after(waiting, TARGET_TOKENS)
                     yield _chunk(index, path(), waiting[:cut])
                     index += 1
@@ -92,6 +96,12 @@ def chunks(blocks: Iterable[Block], language: str = "en") -> Iterator[Chunk]:
         index += 1
     if bare is not None:
         yield _heading_alone(index, path()[:-1], bare)
+
+
+def _honest(block: Block) -> Block:
+    if block.kind is Kind.HEADING and len(block.text) > MAX_HEADING_CHARACTERS:
+        return replace(block, kind=Kind.PARAGRAPH, level=0)
+    return block
 
 
 def _heading_alone(index: int, above: tuple[str, ...], block: Block) -> Chunk:
@@ -127,7 +137,7 @@ def _cut_after(pieces: list[_Piece], limit_tokens: float) -> int:
     total = 0
     count = 0
     for piece in pieces:
-        if count and total + piece.tokens / 2 > limit_tokens:
+        if count and (total + piece.tokens / 2 > limit_tokens or count == MAX_SEGMENTS):
             break
         total += piece.tokens
         count += 1
@@ -139,7 +149,7 @@ def _cut_after(pieces: list[_Piece], limit_tokens: float) -> int:
 def _balanced(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
     while pieces:
         total = sum(piece.tokens for piece in pieces)
-        parts = -(-total // MAX_TOKENS)
+        parts = max(-(-total // MAX_TOKENS), -(-len(pieces) // MAX_SEGMENTS))
         cut = len(pieces) if parts == 1 else _cut_after(pieces, total / parts)
         yield pieces[:cut]
         pieces = pieces[cut:]

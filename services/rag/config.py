@@ -33,7 +33,7 @@ class RagConfig(ServiceConfig):
     """How long a parser may work without handing over the next pages before it is stopped."""
     sentence_language: str = Field("en", pattern="^[a-z]{2,3}$")
     """Language (ISO 639) whose rules and abbreviations cut sentences; for others the rules degrade gently."""
-    embed_tokens: int = Field(4096, ge=64, le=2**20)
+    embed_tokens: int = Field(4096, ge=64, le=8192)
     """About how many tokens go into one embedding call. Smaller: questions wait less while documents are ingested."""
     embed_calls: int = Field(2, ge=1, le=64)
     """Embedding calls in flight at a time, over all ingests."""

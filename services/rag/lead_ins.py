@@ -11,6 +11,7 @@ from services.rag.document import Block, Kind
 from services.rag.sentences import sentences
 
 MAX_PARENT_CHARACTERS = 160
+MAX_LEAD_IN_CHARACTERS = 400
 
 
 def with_lead_ins(blocks: Iterable[Block], language: str = "en") -> Iterator[Block]:
@@ -22,11 +23,12 @@ def with_lead_ins(blocks: Iterable[Block], language: str = "en") -> Iterator[Blo
             while parents and parents[-1][0] >= block.level:
                 parents.pop()
             lead_in = block.lead_in or " ".join(filter(None, (introduction, *(text for _, text in parents))))
-            yield replace(block, lead_in=lead_in)
+            yield replace(block, lead_in=lead_in[-MAX_LEAD_IN_CHARACTERS:])
             parents.append((block.level, block.text[:MAX_PARENT_CHARACTERS]))
         elif block.kind is Kind.ROW:
             parents.clear()
-            yield replace(block, lead_in=" ".join(filter(None, (sentence, block.lead_in))))
+            lead_in = " ".join(filter(None, (sentence, block.lead_in)))
+            yield replace(block, lead_in=lead_in[-MAX_LEAD_IN_CHARACTERS:])
         else:
             parents.clear()
             sentence = _last_sentence(block, language)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.chunking import MAX_TOKENS, chunks, estimated_tokens
+from services.rag.chunking import MAX_HEADING_CHARACTERS, MAX_SEGMENTS, MAX_TOKENS, chunks, estimated_tokens
 from services.rag.document import Block, Chunk, Kind
 from services.rag.sentences import MAX_SENTENCE_CHARACTERS
 
@@ -103,6 +103,23 @@ def test_code_is_quoted_line_by_line() -> None:
     assert all(len(text) <= 300 for chunk in made_chunks for text, _ in segments(chunk))
 
 
+def test_a_heading_as_long_as_a_paragraph_is_one() -> None:
+    (chunk,) = made(Block(HEADING, "A sentence set in large type. " * 20, level=1))
+    assert chunk.headings == ()
+    assert len(chunk.segments) == 20
+
+
+def test_many_short_items_fall_into_several_chunks() -> None:
+    made_chunks = made(*(Block(ITEM, f"{number}", marker="-") for number in range(1000)))
+    assert max(len(chunk.segments) for chunk in made_chunks) <= MAX_SEGMENTS
+
+
+def test_lead_ins_stay_short_however_deep_the_list() -> None:
+    items = [Block(ITEM, f"Level {level} " + "and more " * 20, marker="-", level=level) for level in range(9)]
+    for chunk in made(*items):
+        assert all(len(lead_in) <= 400 for _, lead_in in segments(chunk))
+
+
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"]), min_size=1, max_size=12
 )
@@ -115,7 +132,9 @@ bodies = st.builds(
     level=st.integers(0, 8),
     marker=st.just(""),
 )
-headings = st.builds(Block, kind=st.just(HEADING), text=texts, level=st.integers(1, 9))
+headings = st.builds(Block, kind=st.just(HEADING), text=texts, level=st.integers(1, 9)).filter(
+    lambda block: len(block.text) <= MAX_HEADING_CHARACTERS
+)
 
 
 def letters(text: str) -> str:
