@@ -141,7 +141,7 @@ class LlamaCpp:
 
     async def generate(self, job: Job) -> AsyncGenerator[Piece, None]:
         prompt = job.prompt
-        if isinstance(prompt, ChatPrompt) and prompt.tools and not self._template_knows_tools:
+        if isinstance(prompt, ChatPrompt) and prompt.tools and not self._told_by_template(prompt):
             grammar = await asyncio.to_thread(chat_tools.call_grammar, prompt.tools, must_call=prompt.must_call)
             answer = chat_tools.with_calls(self._pieces(job, grammar))
         elif job.constraint is not None:
@@ -195,14 +195,19 @@ class LlamaCpp:
 
     def _chat(self, prompt: ChatPrompt) -> dict[str, Any]:
         """What the chat template is given."""
-        knows_tools = self._template_knows_tools
-        messages = prompt.messages if knows_tools else chat_tools.told_in_words(prompt)
+        by_template = self._told_by_template(prompt)
+        messages = prompt.messages if by_template else chat_tools.told_in_words(prompt)
         body: dict[str, Any] = {"messages": [openai_wire.message(one, self._defused) for one in messages]}
-        if prompt.tools and knows_tools:
-            body |= openai_wire.tools(prompt)
+        if prompt.tools and by_template:
+            body["tools"] = [openai_wire.tool(one) for one in prompt.tools]
         if prompt.template_arguments:
             body["chat_template_kwargs"] = dict(prompt.template_arguments)
         return body
+
+    def _told_by_template(self, prompt: ChatPrompt) -> bool:
+        """Whether tools go to the template. llama.cpp reads calls in the template's form, but does not enforce that one
+        is made: a call that must be made is our grammar's."""
+        return self._template_knows_tools and not prompt.must_call
 
     def _defused(self, text: str) -> str:
         """The text with an invisible space in whatever the template would read as a control token."""

@@ -6,13 +6,13 @@ from typing import Any
 
 from services.kit.errors import EngineFailed, InvalidInput, LedgeError, NotReady
 from services.llm.engine import (
-    ChatPrompt,
     Finish,
     Message,
     Piece,
     Sampling,
     TextPrompt,
     TokenLogprob,
+    Tool,
     ToolCallPiece,
     Usage,
 )
@@ -60,16 +60,10 @@ def message(one: Message, plain: Callable[[str], str]) -> dict[str, Any]:
     return told
 
 
-def tools(prompt: ChatPrompt) -> dict[str, Any]:
-    """What a template that knows tools is given besides the messages."""
-    listed = [
-        {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
-        }
-        for tool in prompt.tools
-    ]
-    return {"tools": listed, "tool_choice": "required" if prompt.must_call else "auto"}
+def tool(one: Tool) -> dict[str, Any]:
+    """A tool for a template that knows tools."""
+    function = {"name": one.name, "description": one.description, "parameters": dict(one.parameters)}
+    return {"type": "function", "function": function}
 
 
 def _streamed(grammar: str | None) -> dict[str, Any]:

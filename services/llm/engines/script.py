@@ -9,7 +9,7 @@ rules:
     endlessly: true                      # said again and again
     delay_s: 0.2                         # before the first token
   - when: "^weather"
-    call: { name: weather, arguments: { city: Oslo } }
+    call: { name: weather, arguments: { city: Oslo } }    # \\1 … in its texts too
   - when: "^choose"
     say_one_of: [one, two, three]        # by the seed
   - when: "^break"
@@ -64,14 +64,24 @@ class Rule(ClosedModel, str_strip_whitespace=False):
             raise ValueError("endlessly needs something to say")
         return self
 
-    def text(self, prompt: str, seed: int) -> str | None:
-        """What is said to this prompt; None where the rule does not fit it."""
+    def spoken_to(self, prompt: str, seed: int) -> Self | None:
+        """The rule with what it says to this prompt filled in; None where it does not fit."""
         match = re.search(self.when, prompt)
         if match is None:
             return None
-        said = self.say_one_of[seed % len(self.say_one_of)] if self.say_one_of else self.say
         groups = (prompt, *(group or "" for group in match.groups()))
-        return re.sub(r"\\(\d)|\{prompt\}", lambda found: groups[int(found[1] or 0) % len(groups)], said)
+
+        def filled(text: str) -> str:
+            return re.sub(r"\\(\d)|\{prompt\}", lambda found: groups[int(found[1] or 0) % len(groups)], text)
+
+        say = self.say_one_of[seed % len(self.say_one_of)] if self.say_one_of else self.say
+        call = self.call
+        if call is not None:
+            arguments = {
+                key: filled(value) if isinstance(value, str) else value for key, value in call.arguments.items()
+            }
+            call = call.model_copy(update={"arguments": arguments})
+        return self.model_copy(update={"say": filled(say), "call": call})
 
 
 class Script(ClosedModel):

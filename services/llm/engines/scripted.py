@@ -19,13 +19,12 @@ from services.llm.engine import (
     ToolCallPiece,
     Usage,
 )
-from services.llm.engines.script import Rule, Script, smallest
+from services.llm.engines.script import Rule, Script, ScriptedCall, smallest
 from services.llm.engines.stop_strings import StopStrings
 
 MODEL = "scripted"
 VOCABULARY_SIZE = 0x110000
 SURROGATES = range(0xD800, 0xE000)
-ECHO = Rule(when=r"(?s)\A(.*)\Z", say=r"You said: \1")
 
 
 def load_scripted(config: LlmConfig) -> "Scripted":
@@ -59,30 +58,29 @@ class Scripted:
             )
         if job.constraint is not None and job.constraint.kind in ("grammar", "regex"):
             raise InvalidInput(f"the engine scripted follows no {job.constraint.kind}")
-        rule, text = self._said(job, last)
+        rule = self._rule(job, last)
         await asyncio.sleep(rule.delay_s)
         if isinstance(job.prompt, ChatPrompt) and rule.call is not None:
             call = ToolCallPiece(0, f"call_{rule.call.name}", rule.call.name, json.dumps(dict(rule.call.arguments)))
             yield Piece(tool_calls=(call,), finish=Finish.TOOL_CALLS, usage=Usage(len(rendered), 1))
             return
         room = min(room, job.sampling.max_tokens or room)
-        words = itertools.cycle(_words(text)) if rule.endlessly else iter(_words(text))
+        words = itertools.cycle(_words(rule.say)) if rule.endlessly else iter(_words(rule.say))
         async for piece in self._spoken(words, job, rule, room, len(rendered)):
             yield piece
 
-    def _said(self, job: Job, last: str) -> tuple[Rule, str]:
+    def _rule(self, job: Job, last: str) -> Rule:
         seed = job.sampling.seed or 0
         for rule in self._rules:
-            if (text := rule.text(last, seed)) is not None:
-                return rule, text
+            if (speaking := rule.spoken_to(last, seed)) is not None:
+                return speaking
         if isinstance(job.prompt, ChatPrompt) and job.prompt.must_call:
             tool = job.prompt.tools[0]
-            arguments = smallest(dict(tool.parameters))
-            return Rule.model_validate({"when": "", "call": {"name": tool.name, "arguments": arguments}}), ""
+            return Rule(when="", call=ScriptedCall(name=tool.name, arguments=smallest(dict(tool.parameters))))
         if job.constraint is not None:
             schema = json.loads(job.constraint.text) if job.constraint.kind == "json_schema" else {}
-            return ECHO, json.dumps(smallest(schema))
-        return ECHO, ECHO.text(last, seed) or ""
+            return Rule(when="", say=json.dumps(smallest(schema)))
+        return Rule(when="", say=f"You said: {last}")
 
     async def _spoken(
         self, words: Iterator[str], job: Job, rule: Rule, room: int, prompt_tokens: int
