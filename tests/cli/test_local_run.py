@@ -25,6 +25,12 @@ def pids(ledge: Ledge) -> dict[str, int]:
     return {service["name"]: service["pid"] for service in ledge.json("status")["services"]}
 
 
+def kill_supervisor(ledge: Ledge) -> None:
+    supervisor = psutil.Process(int((ledge.state / "supervisord.pid").read_text()))
+    supervisor.kill()
+    supervisor.wait()
+
+
 def test_up_starts_every_service_and_says_so(running: Ledge) -> None:
     status = running.json("status")
     assert status["ready"]
@@ -64,15 +70,20 @@ def test_up_with_other_settings_is_refused_while_it_runs(running: Ledge) -> None
     assert running.json("status")["ready"]
 
 
-def test_services_have_the_environment_that_the_profile_gives_them(tmp_path: Path, light_profile: Path) -> None:
+def test_services_have_the_profiles_environment_and_a_key_of_their_own(tmp_path: Path, light_profile: Path) -> None:
     hard = "it's \"50%\" of $HOME, a=b; c\\d 'e' ü"
-    text = light_profile.read_text().replace("LEDGE_LOG_LEVEL: INFO", f"HARD_TO_QUOTE: {hard!r}")
-    light_profile.write_text(text.replace(repr(hard), '"' + hard.replace("\\", "\\\\").replace('"', '\\"') + '"'))
-    ledge = Ledge(tmp_path / "state", LEDGE_PROFILE=str(light_profile))
+    quoted = hard.replace("\\", "\\\\").replace('"', '\\"')
+    light_profile.write_text(light_profile.read_text().replace("LEDGE_LOG_LEVEL: INFO", f'HARD_TO_QUOTE: "{quoted}"'))
+    ledge = Ledge(tmp_path / "state", LEDGE_PROFILE=str(light_profile), LEDGE_API_KEYS="alice=sesame")
     try:
         ledge.run("up", "--no-ingest")
-        assert psutil.Process(pids(ledge)["retrieval"]).environ()["HARD_TO_QUOTE"] == hard
+        environment = psutil.Process(pids(ledge)["retrieval"]).environ()
+        assert environment["HARD_TO_QUOTE"] == hard
         assert "HARD_TO_QUOTE" not in psutil.Process(pids(ledge)["embedding"]).environ()
+        peer = environment["LEDGE_PEER_API_KEY"]
+        assert environment["LEDGE_API_KEYS"] == f"alice=sesame,peer={peer}"
+        written = [path.read_text(errors="replace") for path in ledge.state.rglob("*") if path.is_file()]
+        assert not any("sesame" in text or peer in text for text in written)
     finally:
         ledge.close()
 
@@ -83,7 +94,8 @@ def test_down_leaves_no_process_and_keeps_documents(ledge: Ledge) -> None:
     (ledge.state / "data").mkdir(exist_ok=True)
     (ledge.state / "data" / "kept").write_text("a document")
     assert ledge.run("down").stdout == "stopped\n"
-    assert ledge.processes() == []
+    with socket.create_server(("127.0.0.1", int(ledge.environment["LEDGE_PORT_BASE"]) + 4)):
+        assert ledge.processes() == []
     assert (ledge.state / "data" / "kept").read_text() == "a document"
     assert not (ledge.state / "supervisord.sock").exists()
     assert ledge.run("down").stdout == "nothing was running\n"
@@ -140,22 +152,14 @@ def test_a_busy_port_is_told_with_its_owner_and_the_remedy(ledge: Ledge) -> None
 def test_what_a_killed_supervisor_left_is_cleared_away(ledge: Ledge) -> None:
     ledge.run("up", "--no-ingest")
     before = pids(ledge)
-    supervisor = psutil.Process(int((ledge.state / "supervisord.pid").read_text()))
-    supervisor.kill()
-    supervisor.wait()
+    kill_supervisor(ledge)
     assert "not running" in ledge.run("status", code=1).stderr
     # Stale socket, stale pid file, stale record, and both services still on their ports.
     up = ledge.run("up", "--no-ingest")
     assert "ended 2 processes that an earlier run had left behind" in up.stdout
     assert not any(psutil.pid_exists(pid) for pid in before.values())
     assert ledge.json("status")["ready"]
-
-
-def test_down_ends_what_a_killed_supervisor_left(ledge: Ledge) -> None:
-    ledge.run("up", "--no-ingest")
-    supervisor = psutil.Process(int((ledge.state / "supervisord.pid").read_text()))
-    supervisor.kill()
-    supervisor.wait()
+    kill_supervisor(ledge)
     assert ledge.run("down").stdout == "stopped\n"
     assert ledge.processes() == []
 
@@ -174,19 +178,6 @@ def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path, light_pro
     ledge = Ledge(tmp_path / "file" / "state", LEDGE_PROFILE=str(light_profile))
     failed = ledge.run("up", "--no-ingest", code=1)
     assert "LEDGE_STATE_DIR" in failed.stderr
-
-
-def test_services_call_each_other_with_a_key_of_their_own(tmp_path: Path, light_profile: Path) -> None:
-    ledge = Ledge(tmp_path / "state", LEDGE_PROFILE=str(light_profile), LEDGE_API_KEYS="alice=sesame")
-    try:
-        ledge.run("up", "--no-ingest")
-        environment = psutil.Process(pids(ledge)["retrieval"]).environ()
-        peer = environment["LEDGE_PEER_API_KEY"]
-        assert environment["LEDGE_API_KEYS"] == f"alice=sesame,peer={peer}"
-        written = [path.read_text(errors="replace") for path in ledge.state.rglob("*") if path.is_file()]
-        assert not any("sesame" in text or peer in text for text in written)
-    finally:
-        ledge.close()
 
 
 def test_serve_runs_one_service_in_the_foreground(ledge: Ledge) -> None:
@@ -208,10 +199,3 @@ def test_serve_runs_one_service_in_the_foreground(ledge: Ledge) -> None:
 def test_serving_what_the_profile_lacks_names_what_it_has(ledge: Ledge) -> None:
     refused = ledge.run("serve", "asr", code=2)
     assert "it has: embedding, retrieval" in refused.stderr
-
-
-def test_a_port_is_free_again_right_after_down(ledge: Ledge) -> None:
-    ledge.run("up", "--no-ingest")
-    ledge.run("down")
-    with socket.create_server(("127.0.0.1", int(ledge.environment["LEDGE_PORT_BASE"]) + 4)):
-        pass
