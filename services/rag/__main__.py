@@ -3,14 +3,20 @@
 from ledge.rag.v1 import rag_pb2 as pb
 
 from services.kit.server import run
+from services.rag.agent import Agent
+from services.rag.calibration import SHIPPED, read_calibration
+from services.rag.composing import Composer
 from services.rag.config import RagConfig
 from services.rag.ingest import Ingester, Limits
 from services.rag.library import Library
+from services.rag.model_policy import ModelPolicy
 from services.rag.passage_encoding import PassageEncoder
 from services.rag.peers import Peers
 from services.rag.readers import Readers
+from services.rag.search import Search
 from services.rag.service import RagService
 from services.rag.storing import Storing
+from services.rag.words import Words
 
 
 async def build(config: RagConfig) -> RagService:
@@ -26,7 +32,19 @@ async def build(config: RagConfig) -> RagService:
     library = Library(peers)
     storing = Storing(library, PassageEncoder(peers, config.embed_calls), readers, config.embed_tokens)
     limits = Limits(config.max_document_bytes, config.documents_in_flight, config.upload_idle_s)
-    return RagService(peers, readers, library, Ingester(storing, limits))
+    return RagService(peers, readers, library, Ingester(storing, limits), _agent(config, peers))
+
+
+def _agent(config: RagConfig, peers: Peers) -> Agent:
+    words = Words(config.sentence_language)
+    return Agent(
+        Search(peers, words),
+        Composer(peers, words, config.sentence_language),
+        ModelPolicy(peers, config.answer_policy),
+        read_calibration(config.calibration_file or SHIPPED),
+        words,
+        config.sentence_language,
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Settings of the rag service."""
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 
 from services.kit.config import ServiceConfig
@@ -16,6 +19,12 @@ class RagConfig(ServiceConfig):
     """Where the reranking service listens."""
     llm_address: str = "127.0.0.1:50104"
     """Where the llm service listens."""
+
+    answer_policy: Literal["model", "quote", "compose"] = "model"
+    """Who words an answer: the evidence itself (`quote`), the llm service's model (`compose`), or whichever of the two
+    the catalogue trusts that model with (`model`)."""
+    calibration_file: Path | None = None
+    """Weights of the evidence, made by `python -m services.rag.calibrate`. Absent: those for the default models."""
 
     max_document_bytes: int = Field(64 * 2**20, ge=1, le=2**32)
     """Largest document taken in, in bytes."""

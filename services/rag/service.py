@@ -1,6 +1,7 @@
 """Translates ledge.rag.v1: protobuf in, documents and answers out."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from ledge.model.v1 import model_pb2
@@ -8,6 +9,8 @@ from ledge.rag.v1 import rag_pb2 as pb
 from ledge.rag.v1 import rag_pb2_grpc as rpc
 
 from services.kit.errors import InvalidInput
+from services.rag.agent import Agent
+from services.rag.asked import read_answer, read_search
 from services.rag.collections import collection
 from services.rag.ingest import Ingester
 from services.rag.library import Library
@@ -21,11 +24,12 @@ DEFAULT_LISTED = 100
 class RagService(rpc.RagServiceServicer):
     """The handlers. Everything they hold is shared by all calls."""
 
-    def __init__(self, peers: Peers, readers: Readers, library: Library, ingester: Ingester) -> None:
+    def __init__(self, peers: Peers, readers: Readers, library: Library, ingester: Ingester, agent: Agent) -> None:
         self._peers = peers
         self._readers = readers
         self._library = library
         self._ingester = ingester
+        self._agent = agent
 
     async def Ingest(
         self, request_iterator: AsyncIterator[pb.IngestRequest], context: Any
@@ -59,6 +63,15 @@ class RagService(rpc.RagServiceServicer):
         return pb.DeleteDocumentResponse(
             chunks=await self._library.delete(collection(request.collection), request.name)
         )
+
+    async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
+        found, degraded = await self._agent.search(read_search(request))
+        return pb.SearchResponse(passages=[passage.passage() for passage in found], degraded=degraded)
+
+    async def Answer(self, request: pb.AnswerRequest, context: Any) -> AsyncIterator[pb.AnswerResponse]:
+        async with aclosing(self._agent.answer(read_answer(request))) as events:
+            async for event in events:
+                yield event
 
     def mount(self, server: Any) -> None:
         rpc.add_RagServiceServicer_to_server(self, server)

@@ -1,0 +1,60 @@
+"""What an answer may take, all its steps together; every step draws on it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The bounds of an effort, or of one request."""
+
+    steps: int
+    """Calls of other services that the answer waits for."""
+    tokens: int
+    """Tokens generated."""
+    wall_time_s: float
+
+    def at_most(self, steps: int | None, tokens: int | None, wall_time_s: float | None) -> "Allowance":
+        """The same with the bounds that are given in place of its own."""
+        return Allowance(
+            self.steps if steps is None else steps,
+            self.tokens if tokens is None else tokens,
+            self.wall_time_s if wall_time_s is None else wall_time_s,
+        )
+
+
+FAST = Allowance(steps=8, tokens=192, wall_time_s=30.0)
+
+
+class Budget:
+    """One answer's. Never gives more than the allowance, whatever is asked."""
+
+    def __init__(self, allowance: Allowance, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._steps = allowance.steps
+        self._tokens = allowance.tokens
+        self._ends_s = clock() + allowance.wall_time_s
+        self.exhausted = False
+        """Whether something was left undone for want of it."""
+
+    def take_step(self) -> bool:
+        """Draws one step; False: there is none left, or no time for it."""
+        if self._steps <= 0 or self.remaining_s <= 0:
+            self.exhausted = True
+            return False
+        self._steps -= 1
+        return True
+
+    def take_tokens(self, count: int) -> None:
+        self._tokens = max(0, self._tokens - count)
+
+    @property
+    def tokens(self) -> int:
+        """What is left of the tokens."""
+        return self._tokens
+
+    @property
+    def remaining_s(self) -> float:
+        """What is left of the wall time, never below zero."""
+        return max(0.0, self._ends_s - self._clock())
