@@ -19,6 +19,8 @@ class Lane:
 
     def __init__(self, name: str, threads: int, max_waiting: int) -> None:
         self._name = name
+        self._waited = telemetry.QUEUE_SECONDS.labels(name)
+        self._cost = telemetry.QUEUE_COST.labels(name)
         self._threads = threads
         self._limit = threads + max_waiting
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
@@ -37,7 +39,7 @@ class Lane:
 
         def timed() -> Result:
             started_s = time.monotonic()
-            telemetry.QUEUE_SECONDS.labels(self._name).observe(started_s - asked_s)
+            self._waited.observe(started_s - asked_s)
             try:
                 return call(*args, **kwargs)
             finally:
@@ -49,7 +51,7 @@ class Lane:
 
         future = self._executor.submit(timed)
         self._admitted += 1
-        telemetry.QUEUE_COST.labels(self._name).set(self._admitted)
+        self._cost.set(self._admitted)
         # A call that has started runs on when its caller leaves, and holds its place until then.
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._left))
@@ -57,7 +59,7 @@ class Lane:
 
     def _left(self) -> None:
         self._admitted -= 1
-        telemetry.QUEUE_COST.labels(self._name).set(self._admitted)
+        self._cost.set(self._admitted)
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -1,5 +1,6 @@
 """The gRPC face of retrieval: checks, hands to the engine, answers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ class RetrievalService(rpc.RetrievalServiceServicer):
         return [model_pb2.ModelInfo(id="bm25", engine=self._engine.name)]
 
     async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
         self._writes.close()
         self._reads.close()
         self._engine.close()
@@ -73,10 +77,12 @@ class RetrievalService(rpc.RetrievalServiceServicer):
 
     async def Delete(self, request: pb.DeleteRequest, _context: Any) -> pb.DeleteResponse:
         ids = messages.ids_of(request.ids)
-        filter = messages.filter_of(request.filter) if request.HasField("filter") else None
-        if not ids and (filter is None or filter.is_empty()):
+        filter = messages.filter_of(request.filter)
+        if not ids and filter.is_empty():
             raise InvalidInput("a deletion needs ids, a filter, or both")
-        deleted = await self._writes.run(self._engine.delete, request.collection, ids, filter)
+        deleted = await self._writes.run(
+            self._engine.delete, request.collection, ids, None if filter.is_empty() else filter
+        )
         return pb.DeleteResponse(deleted=deleted)
 
     async def Search(self, request: pb.SearchRequest, _context: Any) -> pb.SearchResponse:

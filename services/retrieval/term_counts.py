@@ -8,6 +8,7 @@ without one the table is counted again from the index.
 import os
 import zipfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,19 @@ class TermCounts:
                 counts[term] = left
             else:
                 counts.pop(term, None)
+
+    @classmethod
+    def of_points(cls, pages: Iterable[Iterable[Iterable[int]]]) -> "TermCounts":
+        """Counts the distinct terms of many points, given page by page."""
+        table = cls()
+        parts = [np.zeros(0, np.uint32)]
+        for page in pages:
+            points = [terms for terms in page if terms]
+            table.points += len(points)
+            parts.append(np.fromiter(chain.from_iterable(points), np.uint32))
+        terms, counts = np.unique(np.concatenate(parts), return_counts=True)
+        table._counts = dict(zip(terms.tolist(), counts.tolist(), strict=True))
+        return table
 
     def save(self, directory: Path) -> None:
         """Atomic and durable."""

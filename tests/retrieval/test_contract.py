@@ -338,6 +338,13 @@ async def test_a_deletion_of_nothing_in_particular_is_refused(stub: Any, collect
     assert (await stub.Count(pb.CountRequest(collection=collection))).points == 5
 
 
+async def test_an_empty_filter_beside_ids_deletes_nothing_more(stub: Any, collection: str) -> None:
+    await fill(stub, collection)
+    request = pb.DeleteRequest(collection=collection, ids=[id_of(1)], filter=pb.Filter())
+    assert (await stub.Delete(request)).deleted == 1
+    assert (await stub.Count(pb.CountRequest(collection=collection))).points == 4
+
+
 async def test_terms_are_counted_as_text_search_knows_them(stub: Any, collection: str) -> None:
     await fill(stub, collection)
     request = pb.CountTermsRequest(collection=collection, text="Pumps, the PUMP and Reservoirs' 14.2 wombat")

@@ -65,6 +65,11 @@ def test_term_counts_are_those_of_the_points_that_are_left(kept: list[list[int]]
     expected = Counter(term for terms in kept for term in terms)
     assert {term: counts.of(term) for term in range(21)} == {term: expected[term] for term in range(21)}
     assert counts.points == len(kept)
+    again = TermCounts.of_points([kept[:3], [], [[]], kept[3:]])
+    assert (again.points, [again.of(term) for term in range(21)]) == (
+        len(kept),
+        [expected[term] for term in range(21)],
+    )
 
 
 def test_saved_term_counts_are_there_until_they_are_forgotten(tmp_path: Path) -> None:

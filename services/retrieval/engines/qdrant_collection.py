@@ -188,15 +188,16 @@ class QdrantCollection:
 
     def _recover(self) -> TermCounts:
         """Counts terms again and finds attachments of no point, after a stop that was no clean one."""
-        counts = TermCounts()
         attached: set[Version] = set()
-        with failures():
+
+        def terms_by_page() -> Iterator[list[list[int]]]:
             for page in shards.pages(self._shard, None, [VERSION], [TERMS]):
-                for id, (terms, version) in _traces(page).items():
-                    if terms:
-                        counts.add(terms)
-                    if version is not None:
-                        attached.add((id, version))
+                traces = _traces(page)
+                attached.update((id, version) for id, (_, version) in traces.items() if version is not None)
+                yield [terms for terms, _ in traces.values()]
+
+        with failures():
+            counts = TermCounts.of_points(terms_by_page())
         self._stale += [version for version in self._attachments.versions() if version not in attached]
         return counts
 

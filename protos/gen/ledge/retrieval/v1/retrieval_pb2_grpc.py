@@ -30,7 +30,9 @@ class RetrievalServiceStub(object):
     finds the nearest ones. What it has acknowledged survives a crash.
 
     A collection that does not exist is NOT_FOUND. A vector of the wrong length,
-    or with an element that is not finite, is INVALID_ARGUMENT.
+    or with an element that is not finite, or without a length, is
+    INVALID_ARGUMENT. A disk without room is INTERNAL and says so: what was
+    acknowledged stays, and searches and deletions go on.
     """
 
     def __init__(self, channel):
@@ -91,7 +93,9 @@ class RetrievalServiceServicer(object):
     finds the nearest ones. What it has acknowledged survives a crash.
 
     A collection that does not exist is NOT_FOUND. A vector of the wrong length,
-    or with an element that is not finite, is INVALID_ARGUMENT.
+    or with an element that is not finite, or without a length, is
+    INVALID_ARGUMENT. A disk without room is INTERNAL and says so: what was
+    acknowledged stays, and searches and deletions go on.
     """
 
     def CreateCollection(self, request, context):
@@ -120,7 +124,8 @@ class RetrievalServiceServicer(object):
         """Upsert writes points; a point with an id that exists is replaced. The first
         message names the collection. Points are written message by message; the
         answer, sent when the stream ends, says how many are durable. A bad point
-        fails the call; points of earlier messages stay written.
+        fails the call; points of earlier messages stay written. Of two points with
+        one id in a message the last wins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +230,9 @@ class RetrievalService(object):
     finds the nearest ones. What it has acknowledged survives a crash.
 
     A collection that does not exist is NOT_FOUND. A vector of the wrong length,
-    or with an element that is not finite, is INVALID_ARGUMENT.
+    or with an element that is not finite, or without a length, is
+    INVALID_ARGUMENT. A disk without room is INTERNAL and says so: what was
+    acknowledged stays, and searches and deletions go on.
     """
 
     @staticmethod

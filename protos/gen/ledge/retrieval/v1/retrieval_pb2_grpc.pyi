@@ -31,7 +31,9 @@ class RetrievalServiceStub:
     finds the nearest ones. What it has acknowledged survives a crash.
 
     A collection that does not exist is NOT_FOUND. A vector of the wrong length,
-    or with an element that is not finite, is INVALID_ARGUMENT.
+    or with an element that is not finite, or without a length, is
+    INVALID_ARGUMENT. A disk without room is INTERNAL and says so: what was
+    acknowledged stays, and searches and deletions go on.
     """
 
     @_typing.overload
@@ -51,7 +53,8 @@ class RetrievalServiceStub:
     """Upsert writes points; a point with an id that exists is replaced. The first
     message names the collection. Points are written message by message; the
     answer, sent when the stream ends, says how many are durable. A bad point
-    fails the call; points of earlier messages stay written.
+    fails the call; points of earlier messages stay written. Of two points with
+    one id in a message the last wins.
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]
     """Delete removes points by id or by filter, and says how many it removed."""
@@ -75,7 +78,9 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     finds the nearest ones. What it has acknowledged survives a crash.
 
     A collection that does not exist is NOT_FOUND. A vector of the wrong length,
-    or with an element that is not finite, is INVALID_ARGUMENT.
+    or with an element that is not finite, or without a length, is
+    INVALID_ARGUMENT. A disk without room is INTERNAL and says so: what was
+    acknowledged stays, and searches and deletions go on.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -92,7 +97,8 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """Upsert writes points; a point with an id that exists is replaced. The first
     message names the collection. Points are written message by message; the
     answer, sent when the stream ends, says how many are durable. A bad point
-    fails the call; points of earlier messages stay written.
+    fails the call; points of earlier messages stay written. Of two points with
+    one id in a message the last wins.
     """
     Delete: _aio.UnaryUnaryMultiCallable[_retrieval_pb2.DeleteRequest, _retrieval_pb2.DeleteResponse]  # type: ignore[assignment]
     """Delete removes points by id or by filter, and says how many it removed."""
@@ -115,7 +121,9 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
     finds the nearest ones. What it has acknowledged survives a crash.
 
     A collection that does not exist is NOT_FOUND. A vector of the wrong length,
-    or with an element that is not finite, is INVALID_ARGUMENT.
+    or with an element that is not finite, or without a length, is
+    INVALID_ARGUMENT. A disk without room is INTERNAL and says so: what was
+    acknowledged stays, and searches and deletions go on.
     """
 
     @_abc_1.abstractmethod
@@ -154,7 +162,8 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         """Upsert writes points; a point with an id that exists is replaced. The first
         message names the collection. Points are written message by message; the
         answer, sent when the stream ends, says how many are durable. A bad point
-        fails the call; points of earlier messages stay written.
+        fails the call; points of earlier messages stay written. Of two points with
+        one id in a message the last wins.
         """
 
     @_abc_1.abstractmethod
