@@ -55,11 +55,13 @@ class ServiceProcess:
             self.log.append({"event": "(end of log)"})
             self._changed.notify_all()
 
-    def wait_for(self, event: str, timeout_s: float = START_TIMEOUT_S) -> dict[str, Any]:
-        """The first log line with this event; fails with the whole log if the process ends or time runs out."""
+    def wait_for(self, event: str, timeout_s: float = START_TIMEOUT_S, **fields: Any) -> dict[str, Any]:
+        """The first log line with this event and fields; fails with the whole log if it ends or time runs out."""
+        wanted = {"event": event, **fields}.items()
 
         def found() -> dict[str, Any] | None:
-            return next((entry for entry in self.log if entry["event"] in (event, "(end of log)")), None)
+            fitting = (entry for entry in self.log if wanted <= entry.items() or entry["event"] == "(end of log)")
+            return next(fitting, None)
 
         with self._changed:
             self._changed.wait_for(lambda: found() is not None, timeout_s)

@@ -13,22 +13,25 @@ from services.kit.config import read_config
 log = logging.getLogger("ledge.gateway")
 
 
-async def serve(config: GatewayConfig) -> None:
+async def serve(config: GatewayConfig) -> int:
     """Serves until SIGTERM or SIGINT; then says it is not ready, settles, and lets requests in flight finish."""
     stopping = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    listener = ops.listen(config.host, config.port, "LEDGE_PORT", client_timeout_s=config.client_timeout_s)
+    port = listener.getsockname()[1]
     peers = connect_peers(config)
     status = ops.Status("gateway", config)
-    certificate = (config.tls_cert_file, config.tls_key_file)
-    server = ops.http_server(make_app(config, peers, status), drain_s=config.drain_s, certificate=certificate)
-    listener = ops.listen(config.host, config.port, "LEDGE_PORT")
+    server = ops.http_server(make_app(config, peers, status), drain_s=config.drain_s, tls=config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    port = listener.getsockname()[1]
     log.info("listening", extra={"port": port, "ops_port": port})
     status.ready = True
     log.info("ready")
-    await stopping.wait()
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        log.error("the HTTP server ended by itself", exc_info=serving.exception())
+        return 1
     status.ready, status.message = False, "draining"
     log.info("draining")
     await asyncio.sleep(config.settle_s)
@@ -36,12 +39,13 @@ async def serve(config: GatewayConfig) -> None:
     await serving
     await peers.close()
     log.info("stopped")
+    return 0
 
 
 def main() -> None:
     config = read_config(GatewayConfig)
     telemetry.set_up("gateway", config.log_level, config.log_format)
-    asyncio.run(serve(config))
+    raise SystemExit(asyncio.run(serve(config)))
 
 
 if __name__ == "__main__":

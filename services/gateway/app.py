@@ -20,23 +20,32 @@ from services.kit.errors import LedgeError
 
 def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI:
     """The app for one gateway. Its interactive documentation would load from a CDN, so only the schema is served."""
-    app = FastAPI(title="Ledge", version=ops.release(), docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app = FastAPI(
+        title="Ledge",
+        version=ops.release(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
     app.state.peers = peers
+    app.state.status = status
     for module in (chat, embeddings, models, health):
         app.include_router(module.router)
-    app.router.routes += management(status)
+    own = management(status)
+    app.router.routes += own
     app.add_exception_handler(LedgeError, errors.on_error)
     app.add_exception_handler(grpc.aio.AioRpcError, errors.on_error)
     app.exception_handler(RequestValidationError)(errors.on_invalid_request)
     app.exception_handler(HTTPException)(errors.on_http_exception)
-    app.add_exception_handler(Exception, errors.on_error)
-    app.add_middleware(Edge, config=config)
+    app.add_middleware(Edge, config=config, paths=[*(route.path for route in own), "/v1/openapi.json"])
     if config.cors_allow_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_allow_origins),
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["authorization", "content-type", "x-request-id"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after", "retry-after-ms"],
         )
     return app
 

@@ -26,6 +26,11 @@ class GatewayConfig(ServiceConfig):
     """Other names for models, comma-separated `alias=model`. An empty model means the one that is served."""
     max_body_bytes: int = Field(4 * 2**20, ge=1024, le=2**30)
     """Largest request body, in bytes; past it 413."""
+    call_timeout_s: float = Field(600.0, gt=0, le=3600)
+    """How long a request may take, streams included: the deadline of every call made for it. 600 s is what OpenAI's
+    SDK waits; a long answer of a small machine needs more than the services give each other."""
+    client_timeout_s: float = Field(60.0, gt=0, le=3600)
+    """How long a client may leave its request unfinished, or take nothing of its answer, before it is cut off."""
     cors_allow_origins: CommaList = Field((), validation_alias=env("CORS_ALLOW_ORIGINS", "NIM_CORS_ALLOW_ORIGINS"))
     """Origins whose pages may call from a browser, comma-separated. Empty: only pages of this gateway."""
 
@@ -37,10 +42,11 @@ class GatewayConfig(ServiceConfig):
     @model_validator(mode="after")
     def _aliases_are_pairs(self) -> Self:
         for pair in self.model_aliases:
-            if "=" not in pair:
+            if not pair.partition("=")[0].strip() or "=" not in pair:
                 raise ValueError(f"LEDGE_MODEL_ALIASES: {pair!r} is not `alias=model`")
         return self
 
     def aliases(self) -> dict[str, str]:
         """Alias → model id."""
-        return dict(pair.split("=", 1) for pair in self.model_aliases)
+        pairs = (pair.partition("=") for pair in self.model_aliases)
+        return {alias.strip(): model.strip() for alias, _, model in pairs}

@@ -1,35 +1,47 @@
 """What holds for every HTTP request before any route sees it: id, key, size, number, trace, one log line."""
 
+import asyncio
 import logging
 import time
+from collections.abc import Collection
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.config import GatewayConfig
-from services.gateway.errors import body_of, response_of
+from services.gateway.errors import ledge_error, refusal, response_of
 from services.kit import telemetry
 from services.kit.auth import Keys
 from services.kit.context import CallContext, enter_call, request_id_of
 from services.kit.errors import LedgeError, Overloaded
 
 log = logging.getLogger("ledge.gateway")
+CLIENT_LEFT = 499
+"""The status in logs and metrics of a request whose client did not wait for the answer."""
+CLOSE = {"connection": "close"}
+"""For answers that do not wait for the rest of a body."""
 
 
 class Edge:
-    """ASGI middleware. Health paths need no key and count towards no limit."""
+    """ASGI middleware. Health paths need no key and count towards no limit.
 
-    def __init__(self, app: ASGIApp, config: GatewayConfig) -> None:
+    Args:
+        paths: those that are served without a route of FastAPI's; metrics name no others.
+    """
+
+    def __init__(self, app: ASGIApp, config: GatewayConfig, paths: Collection[str]) -> None:
         self._app = app
         self._keys = Keys(config.keys())
+        self._paths = frozenset(paths)
         self._max_body_bytes = config.max_body_bytes
         self._max_concurrent_calls = config.max_concurrent_calls
         self._timeout_s = config.call_timeout_s
+        self._client_timeout_s = config.client_timeout_s
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,69 +49,89 @@ class Edge:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        otel_context.attach(telemetry.incoming_trace(dict(headers)))
-        with telemetry.tracer().start_as_current_span(f"gateway {scope['path']}", kind=trace.SpanKind.SERVER):
-            await self._serve(headers, scope, receive, send)
+        otel_context.attach(telemetry.incoming_trace(headers))
+        with telemetry.tracer().start_as_current_span(
+            "gateway", kind=trace.SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ) as span:
+            await self._serve(headers, scope, receive, send, span)
 
-    async def _serve(self, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, headers: Headers, scope: Scope, receive: Receive, send: Send, span: trace.Span) -> None:
+        call = CallContext(time.monotonic() + self._timeout_s, request_id_of(headers.get("x-request-id", "")))
+        enter_call(call)
         started_s = time.monotonic()
-        request_id = request_id_of(headers.get("x-request-id", ""))
-        status = 499
+        status = CLIENT_LEFT
+        begun = False
         self._in_flight += 1
         telemetry.CALLS_IN_FLIGHT.labels("gateway").set(self._in_flight)
 
         async def send_told(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
+                begun = True
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                MutableHeaders(scope=message)["x-request-id"] = call.request_id
             await send(message)
 
         try:
-            refusal = self._refusal(headers, request_id)
-            if refusal is not None:
-                await refusal(scope, receive, send_told)
-                return
-            await self._app(scope, self._bounded(receive), send_told)
+            refused = self._refused(headers, call)
+            app = refused or self._app
+            await app(scope, self._bounded(receive, call), send_told)
         except ClientDisconnect:
-            status = 499
+            status = CLIENT_LEFT
+        except Exception as error:
+            told = ledge_error(error)
+            if not begun:
+                await response_of(told)(scope, receive, send_told)
         finally:
             self._in_flight -= 1
-            elapsed_s = time.monotonic() - started_s
-            route = getattr(scope.get("route"), "path", "(none)")
-            telemetry.CALLS_IN_FLIGHT.labels("gateway").set(self._in_flight)
-            telemetry.CALLS.labels("gateway", route, str(status)).inc()
-            telemetry.CALL_SECONDS.labels("gateway", route).observe(elapsed_s)
-            log.info("call", extra={"route": route, "status": status, "elapsed_ms": round(elapsed_s * 1000, 1)})
+            self._told(scope, status, time.monotonic() - started_s, span)
 
-    def _refusal(self, headers: Headers, request_id: str) -> Response | None:
-        """Checks what can be checked from the headers, and enters the call."""
-        call = CallContext(time.monotonic() + self._timeout_s, request_id)
-        enter_call(call)
+    def _told(self, scope: Scope, status: int, elapsed_s: float, span: trace.Span) -> None:
+        known = scope["path"] if scope["path"] in self._paths else "(none)"
+        route = getattr(scope.get("route"), "path", known)
+        span.update_name(f"gateway {route}")
+        if status >= 500:
+            span.set_status(trace.StatusCode.ERROR, str(status))
+        telemetry.CALLS_IN_FLIGHT.labels("gateway").set(self._in_flight)
+        telemetry.CALLS.labels("gateway", route, str(status)).inc()
+        telemetry.CALL_SECONDS.labels("gateway", route).observe(elapsed_s)
+        log.info("call", extra={"route": route, "status": status, "elapsed_ms": round(elapsed_s * 1000, 1)})
+
+    def _refused(self, headers: Headers, call: CallContext) -> Response | None:
+        """What can be told from the headers alone. A request that is let in is entered with its tenant."""
         try:
             tenant = self._keys.tenant(headers.get("authorization", ""))
             if self._in_flight > self._max_concurrent_calls:
                 raise Overloaded(f"the gateway already serves {self._max_concurrent_calls} requests", retry_after_s=1)
         except LedgeError as error:
             return response_of(error)
-        enter_call(CallContext(call.deadline_s, request_id, tenant))
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_body_bytes:
-            return JSONResponse(body_of(self._too_large(), 413), 413, headers={"connection": "close"})
+        enter_call(CallContext(call.deadline_s, call.request_id, tenant))
+        # The HTTP parser lets only decimal numbers through.
+        if int(headers.get("content-length", "0")) > self._max_body_bytes:
+            return refusal(self._too_large(), 413, CLOSE)
         return None
 
     def _too_large(self) -> str:
         return f"the request body is larger than {self._max_body_bytes} bytes"
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, call: CallContext) -> Receive:
+        """Reads a body within its size and its time, and waits for no part of it for long."""
         read_bytes = 0
+        whole = False
 
         async def receive_bounded() -> Message:
-            nonlocal read_bytes
-            message = await receive()
+            nonlocal read_bytes, whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout(min(self._client_timeout_s, call.remaining_s() or 0)):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the request body did not come in time", CLOSE) from None
             read_bytes += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if read_bytes > self._max_body_bytes:
-                raise HTTPException(413, self._too_large())
+                raise HTTPException(413, self._too_large(), CLOSE)
             return message
 
         return receive_bounded

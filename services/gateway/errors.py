@@ -1,6 +1,9 @@
 """The one mapping from the suite's errors to HTTP, in the shape OpenAI's clients read."""
 
+import logging
 import math
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -9,9 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.kit.errors import EngineFailed, LedgeError, from_rpc
+from services.kit.context import current_call
+from services.kit.errors import EngineFailed, InvalidInput, LedgeError, TooSlow, from_rpc
 
+log = logging.getLogger("ledge.gateway")
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+_FIELD = re.compile(r"(?!str$)[a-z_]{1,64}")
+"""A field's name as the schema has it, told from the names pydantic gives to the branches of a union."""
 
 
 def body_of(message: str, status: int, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:
@@ -20,19 +27,39 @@ def body_of(message: str, status: int, *, code: str | None = None, param: str | 
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
+def refusal(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The response to a request that no route sees."""
+    return JSONResponse(body_of(message, status), status, headers=headers)
+
+
 def response_of(error: LedgeError) -> Response:
-    """The HTTP response of an error; `Retry-After` in whole seconds where it names a delay."""
-    headers = {} if error.retry_after_s is None else {"retry-after": str(math.ceil(error.retry_after_s))}
+    """The HTTP response of an error, with the headers that tell a client whether and when to try again."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
+        headers["retry-after-ms"] = str(max(1, round(error.retry_after_s * 1000)))
+    if error.http == 401:
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, EngineFailed | TooSlow):
+        # OpenAI's SDK repeats what failed with 5xx, and would make the model fail or run out of time twice more.
+        headers["x-should-retry"] = "false"
     return JSONResponse(body_of(error.message, error.http, code=error.reason.lower()), error.http, headers=headers)
 
 
 def ledge_error(error: BaseException) -> LedgeError:
-    """What went wrong, as one of the seven classes."""
+    """What went wrong, as one of the seven classes; what an operator must know is logged."""
     if isinstance(error, LedgeError):
         return error
     if isinstance(error, grpc.aio.AioRpcError):
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+            log.error("a service refused the gateway's own key: set LEDGE_PEER_API_KEY")
+            return EngineFailed("the gateway is not allowed to call a service that this call needs")
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            log.warning("a peer cannot be reached", extra={"reason": error.details()})
         return from_rpc(error)
-    return EngineFailed("internal error")
+    log.error("unexpected error", exc_info=error)
+    call = current_call()
+    return EngineFailed(f"internal error; the log has it under request id {call.request_id if call else ''}")
 
 
 async def on_error(_: Request, error: Exception) -> Response:
@@ -42,12 +69,24 @@ async def on_error(_: Request, error: Exception) -> Response:
 
 async def on_invalid_request(_: Request, error: RequestValidationError) -> Response:
     """Handler of a body that does not fit the schema: names the first field at fault, never its content."""
-    fault = error.errors()[0]
-    param = ".".join(str(part) for part in fault["loc"] if part != "body") if fault["type"] != "json_invalid" else ""
-    message = f"{param}: {fault['msg']}" if param else str(fault["msg"])
-    return JSONResponse(body_of(message, 400, code="invalid_input", param=param or None), 400)
+    faults = error.errors()
+    # Where a field may be of several types, the branch that the value was meant for tells more than "not a string".
+    fault = next((fault for fault in faults if not fault["type"].endswith("_type")), faults[0])
+    if fault["type"] == "json_invalid":
+        return _invalid(f"the body is no JSON: {fault['ctx']['error']}")
+    if not isinstance(error.body, dict):
+        return _invalid("the body must be a JSON object, sent with `content-type: application/json`")
+    place = [str(part) for part in fault["loc"] if isinstance(part, int) or _FIELD.fullmatch(part)]
+    param = ".".join(part for part in place if part != "body")
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return _invalid(f"{param}: {message}" if param else message, param or None)
+
+
+def _invalid(message: str, param: str | None = None) -> Response:
+    error = InvalidInput(message)
+    return JSONResponse(body_of(error.message, error.http, code=error.reason.lower(), param=param), error.http)
 
 
 async def on_http_exception(_: Request, error: HTTPException) -> Response:
-    """Handler of unknown paths and methods."""
-    return JSONResponse(body_of(str(error.detail), error.status_code), error.status_code, headers=error.headers)
+    """Handler of unknown paths and methods, and of bodies that are too large or come too slowly."""
+    return refusal(str(error.detail), error.status_code, error.headers)

@@ -1,11 +1,13 @@
 """OpenAI's chat completion in and out: the request schema, and the protobuf it means."""
 
 import json
+import math
 from typing import Annotated, Any, Literal
 
 from ledge.llm.v1 import llm_pb2 as pb
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
+from services.gateway.body import MAX_UINT32, Body
 from services.kit.errors import InvalidInput
 
 FINISH_REASONS = {pb.STOP: "stop", pb.LENGTH: "length", pb.TOOL_CALLS: "tool_calls"}
@@ -16,35 +18,39 @@ _ROLES = {
     "assistant": pb.Message.ASSISTANT,
     "tool": pb.Message.TOOL,
 }
+MAX_LOGIT_BIASES = 300
+LEAST_LOGPROB = -9999.0
+"""What OpenAI tells of a token that is as good as impossible; JSON has no infinity."""
 
 
-class _Body(BaseModel):
-    """Fields that OpenAI knows and this suite has no use for (`store`, `user`, `service_tier`, …) are let through."""
+def _few(biases: Any) -> Any:
+    # pydantic would look at a million entries, and tell of each, before it counted them.
+    if isinstance(biases, dict) and len(biases) > MAX_LOGIT_BIASES:
+        raise ValueError(f"at most {MAX_LOGIT_BIASES} entries")
+    return biases
 
-    model_config = ConfigDict(extra="ignore")
 
-
-class FunctionCall(_Body):
+class FunctionCall(Body):
     name: str
     arguments: str = ""
 
 
-class ToolCall(_Body):
+class ToolCall(Body):
     id: str
     type: Literal["function"] = "function"
     function: FunctionCall
 
 
-class ContentPart(_Body):
+class ContentPart(Body):
     type: str
     text: str = ""
 
 
-class ChatMessage(_Body):
+class ChatMessage(Body):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[ContentPart] | None = None
+    content: str | Annotated[list[ContentPart], Field(fail_fast=True)] | None = None
     name: str = ""
-    tool_calls: list[ToolCall] = []
+    tool_calls: list[ToolCall] = Field(default_factory=list, max_length=128, fail_fast=True)
     tool_call_id: str = ""
 
     def text(self) -> str:
@@ -70,63 +76,66 @@ class ChatMessage(_Body):
         )
 
 
-class FunctionDefinition(_Body):
+class FunctionDefinition(Body):
     name: str
     description: str = ""
     parameters: dict[str, JsonValue] | None = None
 
 
-class ToolDefinition(_Body):
+class ToolDefinition(Body):
     type: Literal["function"]
     function: FunctionDefinition
 
 
-class NamedFunction(_Body):
+class NamedFunction(Body):
     name: str
 
 
-class NamedTool(_Body):
+class NamedTool(Body):
     type: Literal["function"] = "function"
     function: NamedFunction
 
 
-class JsonSchema(_Body):
+class JsonSchema(Body):
     name: str = "schema"
     json_schema: dict[str, JsonValue] = Field({}, alias="schema")
 
 
-class ResponseFormat(_Body):
+class ResponseFormat(Body):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class StreamOptions(_Body):
+class StreamOptions(Body):
     include_usage: bool = False
 
 
-class ChatCompletionRequest(_Body):
+class ChatCompletionRequest(Body):
     """`POST /v1/chat/completions`: OpenAI's fields, vLLM's sampling extras, and Ledge's own for `ledge-rag`."""
 
     model: str = ""
-    messages: list[ChatMessage] = Field(min_length=1, max_length=512)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=512, fail_fast=True)
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
     n: Annotated[int | None, Field(ge=1, le=8)] = None
-    stop: str | list[str] | None = None
-    max_tokens: Annotated[int | None, Field(ge=1)] = None
-    max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
+    stop: str | Annotated[list[str], Field(max_length=16, fail_fast=True)] | None = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
+    max_completion_tokens: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
     presence_penalty: Annotated[float | None, Field(ge=-2, le=2)] = None
     frequency_penalty: Annotated[float | None, Field(ge=-2, le=2)] = None
-    logit_bias: dict[int, float] | None = None
+    logit_bias: Annotated[
+        dict[Annotated[int, Field(ge=0, le=MAX_UINT32)], Annotated[float, Field(ge=-100, le=100)]] | None,
+        BeforeValidator(_few),
+    ] = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
-    seed: int | None = None
-    tools: list[ToolDefinition] = []
+    seed: Annotated[int | None, Field(ge=-(2**63), le=2**63 - 1)] = None
+    tools: list[ToolDefinition] = Field(default_factory=list, max_length=128, fail_fast=True)
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     response_format: ResponseFormat | None = None
-    top_k: Annotated[int | None, Field(ge=0)] = None
+    top_k: Annotated[int | None, Field(ge=0, le=MAX_UINT32)] = None
     min_p: Annotated[float | None, Field(ge=0, le=1)] = None
     repetition_penalty: Annotated[float | None, Field(gt=0, le=2)] = None
     priority: Annotated[int | None, Field(ge=-100, le=100)] = None
@@ -137,6 +146,21 @@ class ChatCompletionRequest(_Body):
     """For `ledge-rag`: the collection to answer from."""
     effort: Literal["fast", "balanced", "thorough"] | None = None
     """For `ledge-rag`: how much work an answer may take."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            for field in ("functions", "function_call"):
+                if body.get(field) is not None:
+                    raise ValueError(f"{field} is not supported: send tools and tool_choice")
+            if body.get("audio") is not None or "audio" in (body.get("modalities") or ()):
+                raise ValueError("audio is not supported: send text")
+            if body.get("web_search_options") is not None:
+                raise ValueError("web_search_options is not supported: nothing leaves the site")
+            if body.get("top_logprobs") and not body.get("logprobs"):
+                raise ValueError("top_logprobs needs logprobs")
+        return body
 
     def stops(self) -> list[str]:
         if self.stop is None:
@@ -218,7 +242,9 @@ def logprobs_of(entries: Any) -> dict[str, Any] | None:
 
 
 def _logprob(entry: pb.TokenLogprob) -> dict[str, Any]:
-    return {"token": entry.token, "logprob": entry.logprob, "bytes": list(entry.token_bytes or entry.token.encode())}
+    # Not a number compares as neither more nor less.
+    logprob = entry.logprob if entry.logprob > LEAST_LOGPROB and math.isfinite(entry.logprob) else LEAST_LOGPROB
+    return {"token": entry.token, "logprob": logprob, "bytes": list(entry.token_bytes or entry.token.encode())}
 
 
 def message_of(message: pb.Message) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from services.gateway.peers import Peers
 from services.gateway.streaming import cancelled_after, event
 from services.kit.errors import EngineFailed, InvalidInput
 
+MAX_HISTORY_TURNS = 64
 _EFFORTS = {"fast": pb.FAST, "balanced": pb.BALANCED, "thorough": pb.THOROUGH}
 
 
 def question_of(body: ChatCompletionRequest) -> pb.AnswerRequest:
     """The last user message as the question, what was said before as history; system messages do not apply."""
-    if body.tools or body.n not in (None, 1) or (body.response_format and body.response_format.type != "text"):
-        raise InvalidInput("answers from documents take no tools, no response_format and n=1 only")
+    formatted = body.response_format is not None and body.response_format.type != "text"
+    if body.tools or formatted or body.logprobs or body.n not in (None, 1):
+        raise InvalidInput("answers from documents take no tools, no response_format, no logprobs, and n=1 only")
     turns = [message for message in body.messages if message.role in ("user", "assistant")]
     if not turns or turns[-1].role != "user":
         raise InvalidInput("the last message must be the user's question")
@@ -26,7 +28,8 @@ def question_of(body: ChatCompletionRequest) -> pb.AnswerRequest:
         question=turns[-1].text(),
         history=[
             pb.Turn(role=pb.Turn.USER if turn.role == "user" else pb.Turn.ASSISTANT, text=turn.text())
-            for turn in turns[:-1][-64:]
+            for turn in turns[:-1][-MAX_HISTORY_TURNS:]
+            if turn.text()
         ],
         collections=[body.collection] if body.collection else [],
     )
@@ -52,19 +55,22 @@ async def answer_events(peers: Peers, body: ChatCompletionRequest) -> AsyncGener
     """The completion as it is made; the last chunk carries the citations."""
     head = _head(peers, "chat.completion.chunk")
     delta: dict[str, Any] = {"role": "assistant", "content": ""}
+    no_usage: dict[str, Any] = {"usage": None} if body.stream_options.include_usage else {}
     stream = peers.rag.Answer(question_of(body))
     with cancelled_after(stream):
         async for response in stream:
             if response.HasField("token"):
                 delta["content"] = response.token.text
-                yield event({**head, "choices": [_piece(delta, None)]})
+                yield event({**head, "choices": [_piece(delta, None)], **no_usage})
                 delta = {}
             elif response.HasField("done"):
                 outcome = _outcome(response.done)
                 usage = outcome.pop("usage")
-                yield event({**head, "choices": [_piece(delta, _finish(response.done))], **outcome})
+                yield event({**head, "choices": [_piece(delta, _finish(response.done))], **no_usage, **outcome})
                 if body.stream_options.include_usage:
                     yield event({**head, "choices": [], "usage": usage})
+                return
+    raise EngineFailed("the answer ended before it was done")
 
 
 def _head(peers: Peers, kind: str) -> dict[str, Any]:

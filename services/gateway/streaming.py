@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from services.gateway.errors import body_of, ledge_error
 
@@ -17,10 +18,23 @@ DONE = "data: [DONE]\n\n"
 
 def event(payload: dict[str, Any]) -> str:
     """One server-sent event with a JSON payload."""
-    return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'), allow_nan=False)}\n\n"
 
 
-async def event_stream(request: Request, events: AsyncGenerator[str, None]) -> StreamingResponse:
+class EventStream(StreamingResponse):
+    """Streams events, and closes their generator whichever way the response ends."""
+
+    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events = events
+
+    async def stream_response(self, send: Send) -> None:
+        async with contextlib.aclosing(self._events):
+            await super().stream_response(send)
+
+
+async def event_stream(request: Request, events: AsyncGenerator[str, None]) -> EventStream:
     """Streams events as OpenAI does, ending with `[DONE]`.
 
     The first event is awaited before the response begins, so that what fails at
@@ -28,23 +42,22 @@ async def event_stream(request: Request, events: AsyncGenerator[str, None]) -> S
     error event. A client that closes the connection cancels `events`, and with it
     the calls below.
     """
-    first = await while_connected(request, anext(events, None))
+    first = await while_connected(request, anext(events, DONE))
+    return EventStream(_with_ending(first, events))
 
-    async def body() -> AsyncIterator[str]:
+
+async def _with_ending(first: str, events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async with contextlib.aclosing(events):
+        yield first
         try:
-            async with contextlib.aclosing(events):
-                if first is not None:
-                    yield first
-                async for item in events:
-                    yield item
+            async for item in events:
+                yield item
         except Exception as error:
             told = ledge_error(error)
             yield event(body_of(told.message, told.http, code=told.reason.lower()))
-        else:
-            yield DONE
-
-    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+            return
+    if first is not DONE:
+        yield DONE
 
 
 async def while_connected(request: Request, call: Awaitable[Result]) -> Result:
@@ -59,6 +72,7 @@ async def while_connected(request: Request, call: Awaitable[Result]) -> Result:
     finally:
         working.cancel()
         gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
 
 
 async def _disconnected(request: Request) -> None:

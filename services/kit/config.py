@@ -1,6 +1,7 @@
 """What every service reads from its environment, checked before any port opens."""
 
 import re
+import ssl
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
@@ -86,6 +87,26 @@ class ServiceConfig(BaseSettings):
                 raise ValueError(f"{path} is not a file")
         if self.api_keys_file is not None and not self.api_keys_file.is_file():
             raise ValueError(f"LEDGE_API_KEYS_FILE: {self.api_keys_file} is not a file")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_files_can_be_used(self) -> "ServiceConfig":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if self.tls_cert_file is not None:
+            try:
+                # Without the callback OpenSSL would ask the terminal for the password of an encrypted key.
+                context.load_cert_chain(self.tls_cert_file, self.tls_key_file, password=lambda: b"")
+            except OSError as error:
+                raise ValueError(
+                    "LEDGE_TLS_CERT_FILE and LEDGE_TLS_KEY_FILE must hold a certificate chain and its unencrypted key "
+                    f"in PEM ({error})"
+                ) from error
+        for setting in ("tls_client_ca_file", "tls_ca_file"):
+            if (path := getattr(self, setting)) is not None:
+                try:
+                    context.load_verify_locations(path)
+                except OSError as error:
+                    raise ValueError(f"LEDGE_{setting.upper()} must hold certificates in PEM ({error})") from error
         return self
 
     @model_validator(mode="after")

@@ -13,10 +13,10 @@ GET /v1/metrics        Prometheus
 import contextlib
 import math
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -147,11 +147,18 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
-    """Binds a TCP port at once; a busy one ends the process with a sentence that says what to do."""
+def listen(host: str, port: int, setting: str, *, client_timeout_s: float = 60) -> socket.socket:
+    """Binds a TCP port at once; a busy one ends the process with a sentence that says what to do.
+
+    Args:
+        client_timeout_s: after this long a connection is cut whose other end is gone, or takes nothing of what is sent.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit these (tcp(7)).
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(client_timeout_s * 1000))
     try:
         bound.bind((host.strip("[]"), port))
     except OSError as error:
@@ -162,23 +169,28 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     return bound
 
 
-def http_server(app: Any, *, drain_s: float = 5, certificate: tuple[Path | None, Path | None] = (None, None)) -> Any:
+def http_server(app: Any, *, drain_s: float = 5, tls: ServiceConfig | None = None) -> uvicorn.Server:
     """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
 
     Args:
         drain_s: how long requests in flight may take to finish.
-        certificate: files of the certificate chain and its key (PEM); given: HTTPS.
+        tls: settings whose certificate it shows and whose client authorities it asks for, where they name any.
     """
+    settings: dict[str, Any] = {}
+    if tls is not None and tls.tls_cert_file is not None:
+        settings = {"ssl_certfile": tls.tls_cert_file, "ssl_keyfile": tls.tls_key_file}
+        if tls.tls_client_ca_file is not None:
+            settings |= {"ssl_ca_certs": str(tls.tls_client_ca_file), "ssl_cert_reqs": ssl.CERT_REQUIRED}
     return QuietServer(
         uvicorn.Config(
             app,
             lifespan="off",
+            ws="none",
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=math.ceil(drain_s),
             server_header=False,
-            ssl_certfile=certificate[0],
-            ssl_keyfile=certificate[1],
+            **settings,
         )
     )
 

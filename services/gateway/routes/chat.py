@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from ledge.llm.v1 import llm_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
+from services.gateway.body import JsonRoute
 from services.gateway.openai_chat import (
     FINISH_REASONS,
     ChatCompletionRequest,
@@ -19,8 +20,9 @@ from services.gateway.openai_chat import (
 from services.gateway.peers import Peers
 from services.gateway.rag_chat import answer, answer_events
 from services.gateway.streaming import cancelled_after, event, event_stream, while_connected
+from services.kit.errors import EngineFailed
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
 @router.post("/v1/chat/completions")
@@ -60,6 +62,9 @@ async def _chat(peers: Peers, body: ChatCompletionRequest, model: str) -> dict[s
 async def _chat_events(peers: Peers, body: ChatCompletionRequest, model: str) -> AsyncGenerator[str, None]:
     created = int(time.time())
     begun: set[int] = set()
+    # Where usage is wanted, OpenAI's other chunks say that theirs is not the one.
+    no_usage: dict[str, Any] = {"usage": None} if body.stream_options.include_usage else {}
+    finished = False
     stream = peers.llm.ChatStream(pb.ChatStreamRequest(chat=body.to_protobuf(model)))
     with cancelled_after(stream):
         async for piece in stream:
@@ -73,13 +78,17 @@ async def _chat_events(peers: Peers, body: ChatCompletionRequest, model: str) ->
             if piece.tool_calls:
                 delta["tool_calls"] = [tool_call_delta(call) for call in piece.tool_calls]
             finish = FINISH_REASONS.get(piece.finish_reason)
-            if delta or finish:
+            if delta or finish or piece.logprobs:
                 choice = {
                     "index": piece.index,
                     "delta": delta,
                     "logprobs": logprobs_of(piece.logprobs),
                     "finish_reason": finish,
                 }
-                yield event({**head, "choices": [choice]})
-            if piece.HasField("usage") and body.stream_options.include_usage:
-                yield event({**head, "choices": [], "usage": usage_of(piece.usage)})
+                yield event({**head, "choices": [choice], **no_usage})
+            if piece.HasField("usage"):
+                finished = True
+                if body.stream_options.include_usage:
+                    yield event({**head, "choices": [], "usage": usage_of(piece.usage)})
+    if not finished:
+        raise EngineFailed("the answer ended before it was done")

@@ -6,33 +6,32 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from ledge.embedding.v1 import embedding_pb2 as pb
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
 from starlette.responses import JSONResponse, Response
 
+from services.gateway.body import MAX_UINT32, Body, JsonRoute
 from services.gateway.peers import Peers
 from services.gateway.streaming import while_connected
-from services.kit.errors import InvalidInput
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(Body):
     """Texts only: token ids belong to a tokenizer, and OpenAI's is not this model's."""
 
-    model_config = ConfigDict(extra="ignore")
-
     model: str = ""
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | Annotated[list[str], Field(min_length=1, max_length=2048, fail_fast=True)]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[int | None, Field(ge=1)] = None
+    dimensions: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
     input_type: Literal["query", "passage"] | None = None
     truncate: Literal["NONE", "START", "END"] = "NONE"
 
-    def texts(self) -> list[str]:
-        texts = [self.input] if isinstance(self.input, str) else self.input
-        if not all(isinstance(text, str) for text in texts):
-            raise InvalidInput("input must be texts: token ids of another model's tokenizer cannot be embedded")
-        return texts  # type: ignore[return-value]
+    @field_validator("input", mode="before")
+    @classmethod
+    def _no_token_ids(cls, value: Any) -> Any:
+        if isinstance(value, list) and value and isinstance(value[0], int | list):
+            raise ValueError("send texts: token ids of another model's tokenizer cannot be embedded")
+        return value
 
 
 @router.post("/v1/embeddings")
@@ -42,7 +41,7 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     model, input_type = _suffix(peers.model(body.model), body.input_type)
     call = pb.EmbedRequest(
         model=model,
-        inputs=body.texts(),
+        inputs=[body.input] if isinstance(body.input, str) else body.input,
         input_type=pb.QUERY if input_type == "query" else pb.PASSAGE,
         truncate=body.truncate,
         dimensions=body.dimensions,

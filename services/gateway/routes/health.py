@@ -9,26 +9,32 @@ from grpc_health.v1 import health_pb2
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.peers import Peers
+from services.kit.ops import Status
 
 router = APIRouter()
+ASK_TIMEOUT_S = 2.0
 
 
-@router.get("/v1/health")
+@router.api_route("/v1/health", methods=["GET", "HEAD"])
 async def health(request: Request, check_dependencies: bool = False) -> Response:
-    """200 while the gateway serves; with `check_dependencies=true`, what each service behind it says."""
+    """200 while the gateway serves, 503 while it drains; `check_dependencies` adds what each service behind it says."""
+    status: Status = request.app.state.status
     body: dict[str, Any] = {"status": "ready", "message": "gateway is ready"}
+    if not status.ready:
+        body = {"status": "not_ready", "message": f"gateway is {status.message}"}
     if check_dependencies:
         peers: Peers = request.app.state.peers
-        states = await asyncio.gather(*(_state(name, stub) for name, stub in peers.health.items()))
-        body["dependencies"] = dict(states)
-        if any(state != "SERVING" for _, state in states):
+        states = await asyncio.gather(*(service_state(name, stub) for name, stub in peers.health.items()))
+        body["dependencies"] = dict(zip(peers.health, states, strict=True))
+        if status.ready and any(state != "SERVING" for state in states):
             body["status"] = "degraded"
-    return JSONResponse(body)
+    return JSONResponse(body, 200 if status.ready else 503)
 
 
-async def _state(name: str, stub: Any) -> tuple[str, str]:
+async def service_state(name: str, stub: Any) -> str:
+    """What a service says of its health, or why it says nothing."""
     try:
-        response = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=2)
+        response = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=ASK_TIMEOUT_S)
     except grpc.aio.AioRpcError as error:
-        return name, error.code().name
-    return name, health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+        return error.code().name
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

@@ -1,7 +1,8 @@
 """`GET /v1/models`: what the suite serves now, under every name it answers to."""
 
 import asyncio
-from collections.abc import Awaitable
+import itertools
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import grpc
@@ -13,10 +14,12 @@ from ledge.reranking.v1 import reranking_pb2
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.peers import Peers
+from services.gateway.routes.health import ASK_TIMEOUT_S, service_state
 from services.kit.errors import NotFound
 from services.kit.ops import openai_model
 
 router = APIRouter()
+RAG = "ledge.rag.v1.RagService"
 
 
 @router.get("/v1/models")
@@ -36,23 +39,34 @@ async def get_model(model: str, request: Request) -> Response:
 
 async def _models(peers: Peers) -> list[dict[str, Any]]:
     """The models of the services that are up; a service that is down has none to offer."""
-    calls: list[Awaitable[Any]] = [
-        peers.llm.ListModels(llm_pb2.ListModelsRequest(), timeout=2),
-        peers.embedding.ListModels(embedding_pb2.ListModelsRequest(), timeout=2),
-        peers.reranking.ListModels(reranking_pb2.ListModelsRequest(), timeout=2),
-    ]
-    infos = [model_pb2.ModelInfo(id=peers.rag_model, engine="rag")]
-    for response in await asyncio.gather(*calls, return_exceptions=True):
-        if isinstance(response, BaseException):
-            if not isinstance(response, grpc.aio.AioRpcError) or response.code() is grpc.StatusCode.UNAUTHENTICATED:
-                raise response
-            continue
-        infos += [info for info in response.models if info.id not in {known.id for known in infos}]
-    models = [openai_model(info) for info in infos]
-    targets = {info.id: model for info, model in zip(infos, models, strict=True)}
-    names = {alias: info.id for info in infos for alias in info.aliases} | peers.aliases
-    return models + [
-        {**targets[target], "id": alias, "root": target}
+    asked = await asyncio.gather(
+        _told(peers.llm.ListModels(llm_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
+        _told(peers.embedding.ListModels(embedding_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
+        _told(peers.reranking.ListModels(reranking_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
+        _answers_from_documents(peers),
+    )
+    infos: dict[str, model_pb2.ModelInfo] = {}
+    for info in itertools.chain(*asked):
+        infos.setdefault(info.id, info)
+    models = {info.id: openai_model(info) for info in infos.values()}
+    names = {alias: info.id for info in infos.values() for alias in info.aliases} | peers.aliases
+    aliases = [
+        {**models[target], "id": alias, "root": target}
         for alias, target in names.items()
-        if target in targets and alias not in targets
+        if target in models and alias not in models
     ]
+    return [*models.values(), *aliases]
+
+
+async def _told(call: Awaitable[Any]) -> Sequence[model_pb2.ModelInfo]:
+    try:
+        return list((await call).models)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+            raise
+        return ()
+
+
+async def _answers_from_documents(peers: Peers) -> Sequence[model_pb2.ModelInfo]:
+    state = await service_state(RAG, peers.health[RAG])
+    return [model_pb2.ModelInfo(id=peers.rag_model, engine="rag")] if state == "SERVING" else ()

@@ -1,0 +1,143 @@
+"""The suite of real processes behind a real gateway: every service with keys, on free ports, started side by side."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.processes import ServiceProcess
+
+SCRIPT = Path(__file__).parent / "script.yaml"
+KEY = "sk-ada"
+PEER_KEY = "sk-peer"
+KEYS = {"LEDGE_API_KEYS": f"peer={PEER_KEY}", "LEDGE_PEER_API_KEY": PEER_KEY}
+LLM = {
+    "LEDGE_ENGINE": "scripted",
+    "LEDGE_SCRIPT_FILE": str(SCRIPT),
+    "LEDGE_CONTEXT_TOKENS": "1000000",
+    "LEDGE_SLOTS": "128",
+}
+GATEWAY = {
+    "LEDGE_API_KEYS": f"ada={KEY}",
+    "LEDGE_PEER_API_KEY": PEER_KEY,
+    "LEDGE_MODEL_ALIASES": "gpt-4=scripted, whatever=",
+    "LEDGE_MAX_BODY_BYTES": str(2 * 2**20),
+}
+NOWHERE = "127.0.0.1:1"
+
+
+class Suite:
+    """What a test needs to reach it."""
+
+    def __init__(self, gateway: ServiceProcess, llm: ServiceProcess, **others: ServiceProcess) -> None:
+        self.gateway = gateway
+        self.llm = llm
+        self.others = others
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.gateway.address}"
+
+    def http(self, **settings: Any) -> httpx.AsyncClient:
+        """A bare client with the key."""
+        headers = {"authorization": f"Bearer {KEY}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, **settings)
+
+    async def call(self, process: ServiceProcess, request_id: str) -> dict[str, Any]:
+        """The log line of a request's call in one process, waited for: it is written after the answer."""
+        return await asyncio.to_thread(process.wait_for, "call", 20, request_id=request_id)
+
+
+def start(name: str, **settings: str) -> ServiceProcess:
+    return ServiceProcess(name, {**KEYS, **settings})
+
+
+@contextmanager
+def closing_all(*processes: ServiceProcess) -> Iterator[None]:
+    with ExitStack() as stack:
+        for process in processes:
+            stack.callback(process.close)
+        yield
+
+
+@contextmanager
+def gateway_and_llm(llm: dict[str, str] | None = None, **settings: str) -> Iterator[Suite]:
+    """A gateway with nothing but an llm behind it, for tests that end, fill or kill one of them."""
+    with _behind_a_gateway({"llm": start("llm", **{**LLM, **(llm or {})})}, settings) as suite:
+        yield suite
+
+
+@contextmanager
+def gateway_and_models() -> Iterator[Suite]:
+    """The services that a client calls by a model's name."""
+    processes = {
+        "llm": start("llm", **LLM),
+        "embedding": start("embedding", LEDGE_ENGINE="scripted"),
+        "reranking": start("reranking", LEDGE_ENGINE="scripted"),
+    }
+    with _behind_a_gateway(processes, {}) as suite:
+        yield suite
+
+
+@contextmanager
+def whole_suite() -> Iterator[Suite]:
+    """All that answers from documents."""
+    capabilities = {
+        "llm": start("llm", **LLM),
+        "embedding": start("embedding", LEDGE_ENGINE="scripted"),
+        "retrieval": start("retrieval", LEDGE_ENGINE="memory"),
+        "reranking": start("reranking", LEDGE_ENGINE="scripted"),
+    }
+    with closing_all(*capabilities.values()):
+        rag = start("rag", **_addresses(capabilities))
+        with _behind_a_gateway({**capabilities, "rag": rag}, {}) as suite:
+            yield suite
+
+
+@contextmanager
+def _behind_a_gateway(processes: dict[str, ServiceProcess], settings: dict[str, str]) -> Iterator[Suite]:
+    with closing_all(*processes.values()):
+        nowhere = {f"LEDGE_{name}_ADDRESS": NOWHERE for name in ("LLM", "EMBEDDING", "RERANKING", "RAG")}
+        gateway = start("gateway", **{**GATEWAY, **nowhere, **_addresses(processes), **settings})
+        with closing_all(gateway):
+            for process in (*processes.values(), gateway):
+                process.wait_ready()
+            yield Suite(gateway, **processes)
+
+
+def _addresses(processes: dict[str, ServiceProcess]) -> dict[str, str]:
+    return {f"LEDGE_{name.upper()}_ADDRESS": process.address for name, process in processes.items()}
+
+
+async def until(process: ServiceProcess, *samples: str) -> None:
+    """Asks a service's metrics until they hold all these lines; each answer is the wait for the next question."""
+    headers = {"authorization": f"Bearer {PEER_KEY}"}
+    async with httpx.AsyncClient(base_url=process.ops_url, headers=headers, timeout=20) as http:
+        for _ in range(2000):
+            lines = (await http.get("/v1/metrics")).raise_for_status().text.splitlines()
+            if set(samples) <= set(lines):
+                return
+    raise AssertionError(f"{process.name} never told {samples}")
+
+
+def counted(code: str, method: str, count: int) -> str:
+    """The line that tells how many calls of the llm ended so."""
+    return f'ledge_calls_total{{code="{code}",method="{method}",service="llm"}} {count:.1f}'
+
+
+def ask(text: str, **fields: Any) -> dict[str, Any]:
+    """The body of a chat completion."""
+    return {"model": "scripted", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def events_of(text: str) -> list[Any]:
+    """The payloads of server-sent events; fails on anything that is not framed as one."""
+    assert text.endswith("\n\n")
+    frames = text.removesuffix("\n\n").split("\n\n")
+    assert all(frame.startswith("data: ") and "\n" not in frame for frame in frames)
+    payloads = [frame.removeprefix("data: ") for frame in frames]
+    return [payload if payload == "[DONE]" else json.loads(payload) for payload in payloads]
