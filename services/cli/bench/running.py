@@ -18,6 +18,7 @@ from services.kit.errors import EngineFailed
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 KEPT_LOG_LINES = 50
+CALL_LINE = '"event": "call"'
 INHERITED = ("LEDGE_MODELS_DIR", "LEDGE_MODELS_CATALOG", "LEDGE_DEPLOY_DIR", "LEDGE_OFFLINE")
 
 
@@ -106,6 +107,8 @@ class RunningService:
         if self.process.stderr is None:
             return
         for line in self.process.stderr:
+            if CALL_LINE in line:  # thousands a second, nobody waits for one
+                continue
             with self._changed:
                 self._lines.append(line.rstrip())
                 with contextlib.suppress(ValueError, TypeError, KeyError):
