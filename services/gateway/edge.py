@@ -1,6 +1,7 @@
 """What holds for every HTTP request before any route sees it: id, key, size, number, trace, one log line."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Collection
@@ -8,23 +9,24 @@ from collections.abc import Collection
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.config import GatewayConfig
-from services.gateway.errors import ledge_error, refusal, response_of
+from services.gateway.errors import BodyRefused, ledge_error, refusal, response_of
 from services.kit import telemetry
 from services.kit.auth import Keys
 from services.kit.context import CallContext, enter_call, request_id_of
-from services.kit.errors import LedgeError, Overloaded
+from services.kit.errors import Overloaded
 
 log = logging.getLogger("ledge.gateway")
 CLIENT_LEFT = 499
 """The status in logs and metrics of a request whose client did not wait for the answer."""
 CLOSE = {"connection": "close"}
-"""For answers that do not wait for the rest of a body."""
+"""For answers that do not wait for the whole of a body."""
+LINGER_S = 3.0
+LINGER_BODIES = 16
+"""How long, and how many times the largest body, is read and thrown away after a body was refused."""
 
 
 class Edge:
@@ -56,9 +58,9 @@ class Edge:
             await self._serve(headers, scope, receive, send, span)
 
     async def _serve(self, headers: Headers, scope: Scope, receive: Receive, send: Send, span: trace.Span) -> None:
-        call = CallContext(time.monotonic() + self._timeout_s, request_id_of(headers.get("x-request-id", "")))
-        enter_call(call)
         started_s = time.monotonic()
+        call = CallContext(started_s + self._timeout_s, request_id_of(headers.get("x-request-id", "")))
+        enter_call(call)
         status = CLIENT_LEFT
         begun = False
         self._in_flight += 1
@@ -73,9 +75,10 @@ class Edge:
             await send(message)
 
         try:
-            refused = self._refused(headers, call)
-            app = refused or self._app
-            await app(scope, self._bounded(receive, call), send_told)
+            call = self._let_in(headers, call)
+            await self._app(scope, self._bounded(receive, call), send_told)
+        except BodyRefused as refused:
+            await self._refuse_body(refused, scope, receive, send_told)
         except ClientDisconnect:
             status = CLIENT_LEFT
         except Exception as error:
@@ -84,9 +87,9 @@ class Edge:
                 await response_of(told)(scope, receive, send_told)
         finally:
             self._in_flight -= 1
-            self._told(scope, status, time.monotonic() - started_s, span)
+            self._told(scope, call, status, time.monotonic() - started_s, span)
 
-    def _told(self, scope: Scope, status: int, elapsed_s: float, span: trace.Span) -> None:
+    def _told(self, scope: Scope, call: CallContext, status: int, elapsed_s: float, span: trace.Span) -> None:
         known = scope["path"] if scope["path"] in self._paths else "(none)"
         route = getattr(scope.get("route"), "path", known)
         span.update_name(f"gateway {route}")
@@ -95,21 +98,40 @@ class Edge:
         telemetry.CALLS_IN_FLIGHT.labels("gateway").set(self._in_flight)
         telemetry.CALLS.labels("gateway", route, str(status)).inc()
         telemetry.CALL_SECONDS.labels("gateway", route).observe(elapsed_s)
-        log.info("call", extra={"route": route, "status": status, "elapsed_ms": round(elapsed_s * 1000, 1)})
+        extra = {"route": route, "status": status, "elapsed_ms": round(elapsed_s * 1000, 1)}
+        if call.tenant:
+            extra["tenant"] = call.tenant
+        log.info("call", extra=extra)
 
-    def _refused(self, headers: Headers, call: CallContext) -> Response | None:
-        """What can be told from the headers alone. A request that is let in is entered with its tenant."""
-        try:
-            tenant = self._keys.tenant(headers.get("authorization", ""))
-            if self._in_flight > self._max_concurrent_calls:
-                raise Overloaded(f"the gateway already serves {self._max_concurrent_calls} requests", retry_after_s=1)
-        except LedgeError as error:
-            return response_of(error)
-        enter_call(CallContext(call.deadline_s, call.request_id, tenant))
+    def _let_in(self, headers: Headers, call: CallContext) -> CallContext:
+        """Checks what the headers alone tell, and enters the call with its tenant."""
+        tenant = self._keys.tenant(headers.get("authorization", ""))
+        if self._in_flight > self._max_concurrent_calls:
+            raise Overloaded(f"the gateway already serves {self._max_concurrent_calls} requests", retry_after_s=1)
+        call = CallContext(call.deadline_s, call.request_id, tenant)
+        enter_call(call)
         # The HTTP parser lets only decimal numbers through.
         if int(headers.get("content-length", "0")) > self._max_body_bytes:
-            return refusal(self._too_large(), 413, CLOSE)
-        return None
+            raise BodyRefused(413, self._too_large(), CLOSE)
+        return call
+
+    async def _refuse_body(self, refused: BodyRefused, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, then reads on for a while: a client that is still sending may else lose the answer with the
+        connection."""
+
+        async def send_unfinished(message: Message) -> None:
+            await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+        await refusal(str(refused.detail), refused.status_code, refused.headers)(scope, receive, send_unfinished)
+        read_bytes = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while read_bytes < LINGER_BODIES * self._max_body_bytes:
+                    message = await receive()
+                    read_bytes += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
+        await send({"type": "http.response.body", "body": b""})
 
     def _too_large(self) -> str:
         return f"the request body is larger than {self._max_body_bytes} bytes"
@@ -127,11 +149,11 @@ class Edge:
                 async with asyncio.timeout(min(self._client_timeout_s, call.remaining_s() or 0)):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, "the request body did not come in time", CLOSE) from None
+                raise BodyRefused(408, "the request body did not come in time", CLOSE) from None
             read_bytes += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if read_bytes > self._max_body_bytes:
-                raise HTTPException(413, self._too_large(), CLOSE)
+                raise BodyRefused(413, self._too_large(), CLOSE)
             return message
 
         return receive_bounded

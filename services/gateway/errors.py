@@ -87,6 +87,12 @@ def _invalid(message: str, param: str | None = None) -> Response:
     return JSONResponse(body_of(error.message, error.http, code=error.reason.lower(), param=param), error.http)
 
 
+class BodyRefused(HTTPException):
+    """A body that is too large, or comes too slowly. The edge answers it, because the rest of it may be on its way."""
+
+
 async def on_http_exception(_: Request, error: HTTPException) -> Response:
-    """Handler of unknown paths and methods, and of bodies that are too large or come too slowly."""
+    """Handler of unknown paths and methods."""
+    if isinstance(error, BodyRefused):
+        raise error
     return refusal(str(error.detail), error.status_code, error.headers)

@@ -6,12 +6,25 @@ import httpx
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from tests.gateway.suite import KEY, Suite, gateway_and_models, whole_suite
+from tests.gateway.suite import KEY, Suite, another_gateway, gateway_and_models, whole_suite
 
 
 @pytest.fixture(scope="session")
 def suite() -> Iterator[Suite]:
     with gateway_and_models() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict(suite: Suite) -> Iterator[Suite]:
+    """A gateway that serves little, waits for nobody, and lets the pages of one origin in."""
+    with another_gateway(
+        suite,
+        LEDGE_MAX_CONCURRENT_CALLS="2",
+        LEDGE_CLIENT_TIMEOUT_S="1",
+        LEDGE_CALL_TIMEOUT_S="2",
+        LEDGE_CORS_ALLOW_ORIGINS="https://intranet.example",
+    ) as running:
         yield running
 
 

@@ -27,7 +27,7 @@ GATEWAY = {
     "LEDGE_MODEL_ALIASES": "gpt-4=scripted, whatever=",
     "LEDGE_MAX_BODY_BYTES": str(2 * 2**20),
 }
-NOWHERE = "127.0.0.1:1"
+NO_PEERS = {f"LEDGE_{name}_ADDRESS": "127.0.0.1:1" for name in ("LLM", "EMBEDDING", "RERANKING", "RAG")}
 
 
 class Suite:
@@ -72,6 +72,14 @@ def gateway_and_llm(llm: dict[str, str] | None = None, **settings: str) -> Itera
 
 
 @contextmanager
+def another_gateway(suite: Suite, **settings: str) -> Iterator[Suite]:
+    """A second gateway, with other settings, before the same llm."""
+    gateway = start("gateway", **{**GATEWAY, **NO_PEERS, **_addresses({"llm": suite.llm}), **settings})
+    with closing_all(gateway):
+        yield Suite(gateway.wait_ready(), suite.llm)
+
+
+@contextmanager
 def gateway_and_models() -> Iterator[Suite]:
     """The services that a client calls by a model's name."""
     processes = {
@@ -101,8 +109,7 @@ def whole_suite() -> Iterator[Suite]:
 @contextmanager
 def _behind_a_gateway(processes: dict[str, ServiceProcess], settings: dict[str, str]) -> Iterator[Suite]:
     with closing_all(*processes.values()):
-        nowhere = {f"LEDGE_{name}_ADDRESS": NOWHERE for name in ("LLM", "EMBEDDING", "RERANKING", "RAG")}
-        gateway = start("gateway", **{**GATEWAY, **nowhere, **_addresses(processes), **settings})
+        gateway = start("gateway", **{**GATEWAY, **NO_PEERS, **_addresses(processes), **settings})
         with closing_all(gateway):
             for process in (*processes.values(), gateway):
                 process.wait_ready()

@@ -8,7 +8,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from tests.gateway.suite import KEY, NOWHERE, PEER_KEY, Suite, ask, events_of, gateway_and_llm
+from tests.gateway.suite import KEY, PEER_KEY, Suite, another_gateway, ask, events_of
 
 
 def chat(client: OpenAI, text: str, **settings: Any) -> Any:
@@ -93,43 +93,41 @@ async def test_a_time_out_of_the_client_is_its_own(suite: Suite) -> None:
             await client.chat.completions.create(model="scripted", messages=[{"role": "user", "content": "slow"}])
 
 
-async def test_a_request_that_outlives_its_deadline_is_a_504() -> None:
-    with gateway_and_llm(LEDGE_CALL_TIMEOUT_S="1.5") as suite:
-        async with suite.http() as http:
-            for stream in (False, True):
-                started_s = time.monotonic()
-                response = await http.post("/v1/chat/completions", json=ask("slow", stream=stream))
-                assert response.status_code == 504
-                assert response.json()["error"]["code"] == "too_slow"
-                assert response.headers["x-should-retry"] == "false"
-                assert 1 < time.monotonic() - started_s < 10
-            # A stream that has begun ends with the error instead.
-            response = await http.post("/v1/chat/completions", json=ask("for ever", stream=True))
-            *pieces, last = events_of(response.text)
-            assert response.status_code == 200
-            assert len(pieces) > 10
-            assert last["error"]["code"] == "too_slow"
+async def test_a_request_that_outlives_its_deadline_is_a_504(strict: Suite) -> None:
+    async with strict.http() as http:
+        for stream in (False, True):
+            started_s = time.monotonic()
+            response = await http.post("/v1/chat/completions", json=ask("slow", stream=stream))
+            assert response.status_code == 504
+            assert response.json()["error"]["code"] == "too_slow"
+            assert response.headers["x-should-retry"] == "false"
+            assert 1 < time.monotonic() - started_s < 20
+        # A stream that has begun ends with the error instead.
+        response = await http.post("/v1/chat/completions", json=ask("for ever", stream=True))
+        *pieces, last = events_of(response.text)
+        assert response.status_code == 200
+        assert len(pieces) > 10
+        assert last["error"]["code"] == "too_slow"
 
 
-async def test_a_service_that_cannot_be_reached_is_a_503_without_its_address() -> None:
-    with gateway_and_llm(LEDGE_LLM_ADDRESS=NOWHERE) as suite:
-        async with suite.http() as http:
-            for path, body in (("chat/completions", ask("hi")), ("embeddings", {"input": "hi"})):
-                response = await http.post(f"/v1/{path}", json=body)
-                assert response.status_code == 503
-                assert response.headers["retry-after"] == "1"
-                assert "127.0.0.1" not in response.text
-            assert (await http.get("/v1/health")).status_code == 200
-        assert [entry for entry in suite.gateway.log if entry["event"] == "a peer cannot be reached"]
+async def test_a_service_that_cannot_be_reached_is_a_503_without_its_address(
+    suite: Suite, http: httpx.AsyncClient
+) -> None:
+    for stream in (False, True):
+        response = await http.post("/v1/chat/completions", json={**ask("hi", stream=stream), "model": "ledge-rag"})
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "1"
+        assert "127.0.0.1" not in response.text
+    assert [entry for entry in suite.gateway.log if entry["event"] == "a peer cannot be reached"]
 
 
-async def test_a_gateway_whose_own_key_is_wrong_does_not_blame_the_caller() -> None:
-    with gateway_and_llm(LEDGE_PEER_API_KEY="wrong") as suite:
-        async with suite.http() as http:
+async def test_a_gateway_whose_own_key_is_wrong_does_not_blame_the_caller(suite: Suite) -> None:
+    with another_gateway(suite, LEDGE_PEER_API_KEY="wrong") as misled:
+        async with misled.http() as http:
             for response in (await http.post("/v1/chat/completions", json=ask("hi")), await http.get("/v1/models")):
                 assert response.status_code == 500
                 assert "the gateway is not allowed" in response.json()["error"]["message"]
-        assert any("LEDGE_PEER_API_KEY" in entry["event"] for entry in suite.gateway.log)
+        assert any("LEDGE_PEER_API_KEY" in entry["event"] for entry in misled.gateway.log)
 
 
 @pytest.mark.parametrize(
