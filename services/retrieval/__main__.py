@@ -12,7 +12,7 @@ from services.retrieval.service import RetrievalService
 
 async def build(config: RetrievalConfig) -> RetrievalService:
     engine = await asyncio.to_thread(open_engine, config)
-    return RetrievalService(engine, config.search_threads, config.max_waiting_calls)
+    return RetrievalService(engine, config.search_threads, config.max_waiting_calls, config.max_message_bytes)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class RetrievalConfig(ServiceConfig):
     """`qdrant-edge`: durable, approximate, fast. `memory`: exact, small, forgets everything; for tests."""
     data_dir: Path = Field(default_factory=_default_data_dir)
     """Directory that holds the collections; one process at a time. Default: `ledge/retrieval` in `XDG_DATA_HOME`."""
-    max_collections: int = Field(128, ge=1, le=10_000)
+    max_collections: int = Field(128, ge=1, le=256)
     """Collections that may exist at a time. Each costs about 1 MB of memory and a few threads while open."""
     reserved_disk_bytes: int = Field(256 * 2**20, ge=128 * 2**20, le=2**50)
     """Disk space that writes leave free, in bytes: the index's files are mapped into memory, and a map onto a full disk

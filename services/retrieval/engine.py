@@ -27,7 +27,7 @@ class Point:
     vector: Vector | None = None
     text: str = ""
     metadata: Metadata = field(default_factory=dict)
-    attachments: Mapping[str, bytes] = field(default_factory=dict)
+    attachments: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

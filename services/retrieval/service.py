@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ledge.model.v1 import model_pb2
 from ledge.retrieval.v1 import retrieval_pb2 as pb
@@ -13,14 +13,19 @@ from services.retrieval import messages
 from services.retrieval.engine import Engine
 from services.retrieval.lane import Lane
 
+Response = TypeVar("Response", pb.SearchResponse, pb.ScrollResponse)
+WRITE_THREADS = 4
+"""Writes to one collection wait for each other; so many may wait before another collection has to."""
+
 
 class RetrievalService(rpc.RetrievalServiceServicer):
     """Handlers over one engine. Reads and writes queue apart, so that an ingest never holds up a search."""
 
-    def __init__(self, engine: Engine, search_threads: int, max_waiting_calls: int) -> None:
+    def __init__(self, engine: Engine, search_threads: int, max_waiting_calls: int, most_answer_bytes: int) -> None:
         self._engine = engine
+        self._most_answer_bytes = most_answer_bytes
         self._reads = Lane("retrieval-read", search_threads, max_waiting_calls)
-        self._writes = Lane("retrieval-write", 2, max_waiting_calls)
+        self._writes = Lane("retrieval-write", WRITE_THREADS, max_waiting_calls)
 
     def mount(self, server: Any) -> None:
         rpc.add_RetrievalServiceServicer_to_server(self, server)
@@ -91,7 +96,7 @@ class RetrievalService(rpc.RetrievalServiceServicer):
     def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
         query = messages.query_of(request, self._engine.dimensions(request.collection))
         hits = self._engine.search(request.collection, query)
-        return pb.SearchResponse(hits=[messages.hit_message(hit) for hit in hits])
+        return self._fitting(pb.SearchResponse(hits=map(messages.hit_message, hits)))
 
     async def Scroll(self, request: pb.ScrollRequest, _context: Any) -> pb.ScrollResponse:
         return await self._reads.run(self._scroll, request)
@@ -104,7 +109,18 @@ class RetrievalService(rpc.RetrievalServiceServicer):
             messages.start_of(request.page_token),
             messages.selection_of(request.selection if request.HasField("selection") else None),
         )
-        return pb.ScrollResponse(points=map(messages.point_message, points), next_page_token=following or "")
+        return self._fitting(
+            pb.ScrollResponse(points=map(messages.point_message, points), next_page_token=following or "")
+        )
+
+    def _fitting(self, response: Response) -> Response:
+        """The response, where it is no larger than a message may be."""
+        if (size_bytes := response.ByteSize()) > self._most_answer_bytes:
+            raise InvalidInput(
+                f"the answer takes {size_bytes} bytes, more than the {self._most_answer_bytes} of a message: "
+                "lower the limit, or select less"
+            )
+        return response
 
     async def Count(self, request: pb.CountRequest, _context: Any) -> pb.CountResponse:
         filter = messages.filter_of(request.filter)

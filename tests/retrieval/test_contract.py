@@ -414,6 +414,21 @@ async def test_the_largest_that_is_allowed_is_taken(stub: Any, collection: str) 
     assert (len(back.text), len(back.attachments["n" * 128])) == (2**20, 2**20)
 
 
+async def test_an_answer_too_large_for_a_message_says_what_to_do(stub: Any, collection: str) -> None:
+    for start in range(1, 31, 10):
+        points = [point(n, "pump", attachments={"a": bytes(2**20)}) for n in range(start, start + 10)]
+        await stub.Upsert(upsert(collection, points))
+    everything = pb.Selection(attachments=["a"])
+    for call in (
+        stub.Search(pb.SearchRequest(collection=collection, text="pump", limit=30, selection=everything)),
+        stub.Scroll(pb.ScrollRequest(collection=collection, selection=everything)),
+    ):
+        code, message = await code_of(call)
+        assert (code, "lower the limit" in message) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    few = pb.SearchRequest(collection=collection, text="pump", limit=10, selection=everything)
+    assert len((await stub.Search(few)).hits) == 10
+
+
 async def test_too_many_points_in_a_message_are_refused(stub: Any, collection: str) -> None:
     code, message = await code_of(stub.Upsert(upsert(collection, [point(n) for n in range(1, 1002)])))
     assert (code, "1000" in message) == (grpc.StatusCode.INVALID_ARGUMENT, True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import grpc
 import numpy as np
 import numpy.typing as npt
 import typer
@@ -253,7 +252,7 @@ async def _timed_ms(call: Awaitable[Any]) -> float:
     return (time.perf_counter() - started_s) * 1000
 
 
-async def _recall(stub: "grpc.aio.UnaryUnaryMultiCallable[Any, Any] | Any", corpus: Corpus) -> Row:
+async def _recall(stub: Any, corpus: Corpus) -> Row:
     """Share of the exact ten nearest that search finds."""
     found = 0
     for index, query in enumerate(corpus.queries):

@@ -8,41 +8,41 @@ point, a copy that was not swapped in, term counts that were not saved.
 """
 
 import contextlib
-import json
 import logging
-import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import qdrant_edge as qe
 
-from services.kit.errors import InvalidInput, NotFound
+from services.kit.errors import EngineFailed, LedgeError, NotFound, NotReady
 from services.retrieval.analysis import Analysis
 from services.retrieval.attachments import Attachments, Version
 from services.retrieval.engine import Filter, Hit, Point, Query, Selection, TermCount
 from services.retrieval.engines import qdrant_shard as shards
+from services.retrieval.engines.qdrant_description import Description
 from services.retrieval.engines.qdrant_filter import index_of, to_qdrant, wanted_indexes
 from services.retrieval.engines.qdrant_optimizer import Optimizer
+from services.retrieval.engines.qdrant_reading import fetch
 from services.retrieval.engines.qdrant_search import find
-from services.retrieval.engines.qdrant_shard import DENSE, TERMS, VERSION, Tuning, failures
-from services.retrieval.term_counts import TermCounts, sync_directory
+from services.retrieval.engines.qdrant_shard import TERMS, VERSION, Tuning, failures
+from services.retrieval.term_counts import TermCounts
 
 log = logging.getLogger("ledge.retrieval")
-DESCRIPTION = "collection.json"
-"""What makes a directory a collection: written last when it is made, removed first when it is deleted."""
-FORMAT = 2
 FEW_STALE = 1000
 FEW_POINTS = 2000
 """So many points are indexed at once, here; more in the optimiser's process."""
 FEW_TOUCHED = 200
 GROWTH = 5
-"""A collection is optimised again when it has grown by a fifth, though writes go on."""
+"""A collection is optimised again when a fifth of it has changed, though writes go on; it is copied each time."""
+FRACTION = 50
+"""And when a fiftieth has, once it is idle: scanning less than that takes no time."""
+PAUSE_AFTER_FAILURE_S = 60.0
 MAX_INDEXED_FIELDS = 64
-READ_ATTEMPTS = 3
 
 
 class QdrantCollection:
@@ -51,14 +51,11 @@ class QdrantCollection:
     def __init__(self, directory: Path, name: str, tuning: Tuning) -> None:
         self.name = name
         self._directory = directory
-        self._description = json.loads((directory / DESCRIPTION).read_text())
-        if self._description["format"] != FORMAT:
-            raise InvalidInput(f"its format is {self._description['format']}, which another release wrote: delete it")
-        self.dimensions: int = self._description["dimensions"]
+        self._description = Description.read(directory)
         self._tuning = tuning
-        self._analysis = Analysis(self._description["language"], tuning.average_terms)
+        self._analysis = Analysis(self._description.language, self._description.average_terms)
         self._lock = threading.Lock()
-        self._retired = False
+        self._refusal: LedgeError | None = None
         self._optimizer = Optimizer()
         self._remove_other_shards()
         with failures():
@@ -86,16 +83,22 @@ class QdrantCollection:
         shutil.rmtree(directory, ignore_errors=True)
         shards.create_shard(directory / "shard-1", dimensions, tuning)
         TermCounts().save(directory)
-        description = {"format": FORMAT, "dimensions": dimensions, "language": language, "shard": "shard-1"}
-        _describe(directory, description)
+        Description(dimensions, language, tuning.average_terms, "shard-1").write(directory)
+
+    @property
+    def dimensions(self) -> int:
+        return self._description.dimensions
 
     @property
     def _shard_directory(self) -> Path:
-        return self._directory / str(self._description["shard"])
+        return self._directory / self._description.shard
 
     def _remove_other_shards(self) -> None:
+        """Sweeps up predecessors, and copies that did not get to take over."""
+        if self._refusal is not None:
+            return
         for path in self._directory.glob("shard*"):
-            if path.name != self._description["shard"]:
+            if path.name != self._description.shard:
                 shutil.rmtree(path, ignore_errors=True)
 
     # Writing
@@ -132,22 +135,29 @@ class QdrantCollection:
     def delete(self, ids: Sequence[str], filter: Filter | None) -> int:
         self._require_space(0, self._tuning.reserved_disk_bytes // 2)
         with self._writing():
-            gone = _traces(self._shard.retrieve(list(ids), [VERSION], [TERMS])) if ids else {}
-            if filter is not None:
-                self._want_indexes(filter)
-                for page in shards.pages(self._shard, to_qdrant(filter), [VERSION], [TERMS]):
-                    gone |= _traces(page)
-            if gone:
-                self._touch(list(gone))
-                try:
-                    shards.remove(self._shard, list(gone))
-                    shards.sync_log(self._shard_directory)
-                except Exception:
-                    self._recount_after_failure()
-                    raise
-                self._forget(gone)
-                self._wrote(len(gone), -len(gone))
-            return len(gone)
+            before = self.points
+            try:
+                for start in range(0, len(ids), shards.PAGE_POINTS):
+                    self._remove(
+                        self._shard.retrieve(list(ids[start : start + shards.PAGE_POINTS]), [VERSION], [TERMS])
+                    )
+                if filter is not None:
+                    self._want_indexes(filter)
+                    for page in shards.pages(self._shard, to_qdrant(filter), [VERSION], [TERMS]):
+                        self._remove(page)
+                shards.sync_log(self._shard_directory)
+            except Exception:
+                self._recount_after_failure()
+                raise
+            return before - self.points
+
+    def _remove(self, records: Sequence[Any]) -> None:
+        traces = _traces(records)
+        if traces:
+            self._touch(list(traces))
+            shards.remove(self._shard, list(traces))
+            self._forget(traces)
+            self._wrote(len(traces), -len(traces))
 
     def _next_version(self) -> int:
         self._last_version = max(self._last_version + 1, time.time_ns())
@@ -172,8 +182,6 @@ class QdrantCollection:
                 self._counts.remove(terms)
             if version is not None:
                 self._stale.append((id, version))
-        if len(self._stale) > FEW_STALE:
-            self._discard_stale()
 
     def _discard_stale(self) -> None:
         if self._stale:
@@ -212,27 +220,7 @@ class QdrantCollection:
             return [Hit(points[id], score, cosines.get(id)) for id, score in found if id in points]
 
     def _fetch(self, ids: Sequence[str], selection: Selection) -> list[Point]:
-        """The selected parts of those points that are still there, in the order of `ids`."""
-        if not ids:
-            return []
-        fields = [name for name in (shards.TEXT, shards.METADATA) if getattr(selection, name)]
-        fields += [VERSION] if selection.attachments else []
-        vectors: Any = [DENSE] if selection.vector else False
-        for _ in range(READ_ATTEMPTS):
-            records = self._shard.retrieve(list(ids), fields or False, vectors)
-            points = {str(record.id): shards.restored(record, selection) for record in records}
-            if not selection.attachments or self._attach(points, records, selection.attachments):
-                break
-        return [points[id] for id in ids if id in points]
-
-    def _attach(self, points: dict[str, Point], records: Sequence[Any], names: Sequence[str]) -> bool:
-        """False where a point was replaced, and its old attachments discarded, since it was read."""
-        versions = [(str(each.id), version) for each in records if (version := shards.version_of(each)) is not None]
-        for (id, _), parts in zip(versions, self._attachments.get(versions, names), strict=True):
-            if parts is None:
-                return False
-            points[id].attachments.update(parts)  # type: ignore[attr-defined]
-        return True
+        return fetch(lambda: self._shard, self._attachments, ids, selection, self._tuning.most_answer_bytes)
 
     def scroll(
         self, filter: Filter, limit: int, start: str | None, selection: Selection
@@ -264,7 +252,8 @@ class QdrantCollection:
 
     def _want_indexes(self, filter: Filter) -> None:
         for field, kind in wanted_indexes(filter):
-            if field not in self._fields and len(self._fields) < MAX_INDEXED_FIELDS:
+            room = len(self._fields) + len(self._wanted_fields) < MAX_INDEXED_FIELDS
+            if field not in self._fields and room:
                 self._wanted_fields.setdefault(field, kind)
 
     @property
@@ -274,78 +263,93 @@ class QdrantCollection:
     def due_in_s(self, after_points: int, idle_s: float) -> float | None:
         """After how many seconds without a write there is something to maintain; None: nothing as it is."""
         now_s = time.monotonic()
-        if self._wanted_fields or self.unoptimized >= max(after_points, self.points // GROWTH):
+        worth = self._worth_optimizing()
+        much = worth and self.unoptimized >= max(after_points, self.points // GROWTH)
+        if self._wanted_fields or much or len(self._stale) > FEW_STALE:
             due_s = now_s
-        elif self._stale or self._worth_optimizing():
+        elif self._stale or worth:
             due_s = self._written_s + idle_s
         else:
             return None
         return max(0.0, max(due_s, self._not_before_s) - now_s)
 
     def _worth_optimizing(self) -> bool:
-        return self.unoptimized * self.dimensions * 4 > shards.INDEXED_SEGMENT_KB * 1024
+        enough = self.unoptimized * self.dimensions * 4 > shards.INDEXED_SEGMENT_KB * 1024
+        return enough and self.unoptimized > self.points // FRACTION
 
     def maintain(self) -> bool:
         """Frees what nobody reads any more, makes wanted indexes, optimises; False where there was no need to.
 
         Searches go on meanwhile, and writes but for a moment.
         """
-        self._not_before_s = time.monotonic() + 60
+        self._not_before_s = time.monotonic() + PAUSE_AFTER_FAILURE_S
         with self._writing():
             self._discard_stale()
             if self.points <= FEW_POINTS:
                 self._index_here()
-            if not self._wanted_fields and not self._worth_optimizing():
-                self._not_before_s = 0.0
-                return False
-            fields = dict(list(self._wanted_fields.items())[: MAX_INDEXED_FIELDS - len(self._fields)])
-            changed = self.unoptimized
-            self._require_space(2 * shards.size_bytes(self._shard_directory), self._tuning.reserved_disk_bytes)
-            log.info("optimising", extra={"collection": self.name, "changed": changed})
-            successor = shards.copy_shard(self._shard_directory)
-            self._touched = set()
-        try:
-            self._optimizer.run(successor, fields)
-            shard = qe.EdgeShard.load(str(successor))
-            self._catch_up(shard, successor)
-        except BaseException:
-            self._touched = None
-            shutil.rmtree(successor, ignore_errors=True)
-            raise
-        self._fields |= set(fields)
-        wanted = self._wanted_fields if len(self._fields) < MAX_INDEXED_FIELDS else {}
-        self._wanted_fields = {field: kind for field, kind in wanted.items() if field not in self._fields}
-        self.unoptimized -= changed
+            wanted = bool(self._wanted_fields) or self._worth_optimizing()
+            if wanted:
+                successor, fields, changed = self._copy()
+        if wanted:
+            try:
+                with failures():
+                    self._optimizer.run(successor, fields)
+                    shard = qe.EdgeShard.load(str(successor))
+                    self._catch_up(shard)
+                    self._take_over(shard, successor.name)
+            finally:
+                self._touched = None
+                self._remove_other_shards()
+            self._have_indexes(fields)
+            self.unoptimized -= changed
         self._not_before_s = 0.0
-        return True
+        return wanted
+
+    def _copy(self) -> tuple[Path, dict[str, str], int]:
+        """The copied shard, the fields to index in it, and how many points of it are not optimised."""
+        self._require_space(2 * shards.size_bytes(self._shard_directory), self._tuning.reserved_disk_bytes)
+        log.info("optimising", extra={"collection": self.name, "unoptimized": self.unoptimized})
+        fields = dict(list(self._wanted_fields.items()))
+        successor = shards.copy_shard(self._shard_directory)
+        self._touched = set()
+        return successor, fields, self.unoptimized
 
     def _index_here(self) -> None:
-        while self._wanted_fields and len(self._fields) < MAX_INDEXED_FIELDS:
-            field, kind = self._wanted_fields.popitem()
+        fields = dict(list(self._wanted_fields.items()))
+        for field, kind in fields.items():
             self._shard.update(qe.UpdateOperation.create_field_index(field, index_of(kind)))
-            self._fields.add(field)
-        self._wanted_fields.clear()
+        self._have_indexes(fields)
 
-    def _catch_up(self, shard: qe.EdgeShard, directory: Path) -> None:
-        """Brings what was written meanwhile into the optimised shard, then lets it take over."""
+    def _have_indexes(self, fields: Iterable[str]) -> None:
+        self._fields.update(fields)
+        for field in fields:
+            self._wanted_fields.pop(field, None)
+
+    def _catch_up(self, shard: qe.EdgeShard) -> None:
+        """Brings into the optimised shard what was written meanwhile, until little is left."""
         while self._touched and len(self._touched) > FEW_TOUCHED:
             with self._writing():
                 touched, self._touched = self._touched, set()
             shards.transfer(self._shard, shard, touched)
+
+    def _take_over(self, shard: qe.EdgeShard, name: str) -> None:
         with self._writing():
-            shards.transfer(self._shard, shard, self._touched or set())
-            shards.sync_log(directory)
-            predecessor = self._shard_directory
-            self._description["shard"] = directory.name
-            _describe(self._directory, self._description)
+            shards.transfer(self._shard, shard, self._touched or ())
+            shards.sync_log(self._directory / name)
+            description = replace(self._description, shard=name)
+            try:
+                description.write(self._directory)
+            except BaseException:
+                # Which of the two is in force is not known now. Both are whole: the next start takes either.
+                self._refusal = EngineFailed(f"collection {self.name!r} needs a restart of the service")
+                raise
+            self._description = description
             self._shard = shard
-            self._touched = None
-        shutil.rmtree(predecessor, ignore_errors=True)
 
     def close(self) -> None:
         """Makes everything durable, so that the next start has nothing to recover."""
         with self._writing():
-            self._retired = True
+            self._refusal = NotReady("the service is stopping")
             self._discard_stale()
             self._shard.flush()
             if not self._counts_saved:
@@ -360,15 +364,14 @@ class QdrantCollection:
         """Removes the collection and its files; calls still reading it end as if it were there."""
         self._optimizer.stop()
         with self._writing():
-            self._retired = True
-            (self._directory / DESCRIPTION).unlink()
-            sync_directory(self._directory)
+            self._refusal = NotFound(f"there is no collection {self.name!r}")
+            Description.remove(self._directory)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[qe.EdgeShard]:
-        if self._retired:
-            raise NotFound(f"there is no collection {self.name!r}")
+        if self._refusal is not None:
+            raise self._refusal
         with failures():
             yield self._shard
 
@@ -376,16 +379,6 @@ class QdrantCollection:
     def _writing(self) -> Iterator[None]:
         with self._lock, self._reading():
             yield
-
-
-def _describe(directory: Path, description: dict[str, Any]) -> None:
-    incoming = directory / f"{DESCRIPTION}.part"
-    with incoming.open("w") as file:
-        json.dump(description, file)
-        file.flush()
-        os.fsync(file.fileno())
-    incoming.replace(directory / DESCRIPTION)
-    sync_directory(directory)
 
 
 def _weight_bytes(point: Point) -> int:

@@ -21,7 +21,8 @@ from services.retrieval import metrics
 from services.retrieval.config import RetrievalConfig
 from services.retrieval.engine import Collection, Filter, Hit, Point, Query, Selection, TermCount
 from services.retrieval.engines import qdrant_shard as shards
-from services.retrieval.engines.qdrant_collection import DESCRIPTION, QdrantCollection
+from services.retrieval.engines.qdrant_collection import QdrantCollection
+from services.retrieval.engines.qdrant_description import Description
 from services.retrieval.engines.qdrant_shard import Tuning
 
 log = logging.getLogger("ledge.retrieval")
@@ -49,6 +50,7 @@ class QdrantEdge:
             indexing_threads=config.indexing_threads,
             average_terms=config.average_terms,
             reserved_disk_bytes=config.reserved_disk_bytes,
+            most_answer_bytes=config.max_message_bytes,
         )
         self._own(config.data_dir)
         self._changing = threading.Lock()
@@ -62,7 +64,9 @@ class QdrantEdge:
 
     def _own(self, data_dir: Path) -> None:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            # What is kept here was said in documents: for nobody else on this machine.
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(exist_ok=True)
             self._lock = (data_dir / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shards.require_space(data_dir, 0, START_BYTES)
@@ -76,7 +80,7 @@ class QdrantEdge:
     def _open_all(self) -> dict[str, QdrantCollection]:
         found = sorted(path for path in self._directory.iterdir() if path.is_dir())
         for path in found:
-            if not (path / DESCRIPTION).exists():
+            if not Description.is_in(path):
                 shutil.rmtree(path, ignore_errors=True)
         names = [path.name for path in found if path.exists()]
         with ThreadPoolExecutor(4) as threads:
@@ -223,10 +227,11 @@ class QdrantEdge:
         metrics.OPTIMIZING.set(1)
         try:
             optimized = collection.maintain()
-        except LedgeError as error:
+        except Exception as error:
             if collection.name in self._collections and not self._closing:
                 # Searches are right without, only slower.
-                log.error("cannot optimise", extra={"collection": collection.name, "reason": error.message})
+                reason = error.message if isinstance(error, LedgeError) else repr(error)
+                log.error("cannot optimise", extra={"collection": collection.name, "reason": reason})
         else:
             if optimized:
                 elapsed_s = time.monotonic() - started_s
