@@ -16,6 +16,8 @@ from services.rag.parsers.pdf.table_finder import Table, find_tables
 from services.rag.parsers.pdf.words import read_words
 
 SAMPLED_PAGES = 24
+REOPENED_AFTER_PAGES = 2000
+"""PDFium keeps some 5 KB of each page it has read until the document is closed; opening costs time a page, too."""
 MAX_OUTLINE_TITLES = 20_000
 
 
@@ -27,12 +29,9 @@ class PdfDocument:
     """
 
     def __init__(self, content: bytes) -> None:
-        try:
-            self._pdf = pdfium.PdfDocument(content)
-        except pdfium.PdfiumError:
-            if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD:
-                raise InvalidInput("the PDF is protected by a password") from None
-            raise InvalidInput("the PDF is damaged: it cannot be opened") from None
+        self._content = content
+        self._pdf = _open(content)
+        self._pages_read = 0
         self.pages = len(self._pdf)
         if not self.pages:
             raise InvalidInput("the PDF has no pages")
@@ -68,6 +67,11 @@ class PdfDocument:
         yield from paragraphs.finish()
 
     def _lines(self, number: int) -> PageLines:
+        if self._pages_read == REOPENED_AFTER_PAGES:
+            self._pdf.close()
+            self._pdf = _open(self._content)
+            self._pages_read = 0
+        self._pages_read += 1
         try:
             page = self._pdf[number - 1]
         except pdfium.PdfiumError:
@@ -85,6 +89,15 @@ class PdfDocument:
                 break
             titles.add(title_key(bookmark.get_title()))
         return frozenset(titles)
+
+
+def _open(content: bytes) -> pdfium.PdfDocument:
+    try:
+        return pdfium.PdfDocument(content)
+    except pdfium.PdfiumError:
+        if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD:
+            raise InvalidInput("the PDF is protected by a password") from None
+        raise InvalidInput("the PDF is damaged: it cannot be opened") from None
 
 
 def _spread(pages: int) -> Sequence[int]:
