@@ -13,6 +13,7 @@ from services.cli.local.ports import free_bases
 from services.cli.local.supervisor import MARK
 
 ROOT = Path(__file__).parent.parent
+COMMAND_TIMEOUT_S = 280
 KEPT = ("LEDGE_MODELS_DIR", "LEDGE_MODELS_CATALOG")
 
 
@@ -50,7 +51,7 @@ class Ledge:
     def run(self, *arguments: str, code: int | None = 0, **settings: str) -> "subprocess.CompletedProcess[str]":
         """The command, ended; fails unless its exit code is `code` (None: any)."""
         with self.start(*arguments, **settings) as process:
-            out, err = process.communicate(timeout=100)
+            out, err = process.communicate(timeout=COMMAND_TIMEOUT_S)
         if code is not None and process.returncode != code:
             raise AssertionError(f"ledge {' '.join(arguments)}: exit {process.returncode}\n{out}\n{err}")
         assert "Traceback" not in err, err

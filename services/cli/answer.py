@@ -7,7 +7,6 @@ from typing import Any
 from ledge.rag.v1 import rag_pb2 as pb
 from ledge.rag.v1 import rag_pb2_grpc as rpc
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from services.cli.terminal import printable
@@ -24,6 +23,8 @@ class Answer:
     citations: list[pb.Citation] = field(default_factory=list)
     passages: list[pb.Passage] = field(default_factory=list)
     done: pb.Done = field(default_factory=pb.Done)
+    replaced: int = 0
+    """Composed sentences that the quotation replaced."""
 
     def to_json(self) -> dict[str, Any]:
         """The form that interfaces and benches rely on."""
@@ -81,6 +82,8 @@ async def ask(
                 answer.passages = list(event.retrieval.passages)
             case "citation":
                 answer.citations.append(event.citation)
+            case "verdict" if event.verdict.kind == pb.Verdict.REPLACED_BY_QUOTE:
+                answer.replaced += 1
             case "done":
                 answer.done = event.done
                 answer.answered = event.done.answered
@@ -95,7 +98,14 @@ def print_sources(answer: Answer, console: Console) -> None:
         passage = citation.passage
         console.print()
         console.print(Text(f"[{citation.number}] ", "bold cyan") + Text(place(passage), "cyan"), soft_wrap=True)
-        console.print(Padding(_excerpt(passage.text, citation.start, citation.end), (0, 4)))
+        print_indented(_excerpt(passage.text, citation.start, citation.end), console)
+
+
+def print_indented(text: Text, console: Console, indent: int = 4) -> None:
+    """A paragraph set in from the left, without the blanks that a padded one would end its lines with."""
+    for line in text.wrap(console, max(20, console.width - indent)):
+        line.rstrip()
+        console.print(Text(" " * indent) + line, soft_wrap=True)
 
 
 def print_timings(answer: Answer, console: Console) -> None:
@@ -123,21 +133,31 @@ def place(passage: pb.Passage) -> str:
 def _excerpt(text: str, start: int, end: int) -> Text:
     """The evidence in bold, with as much of the passage around it as is worth reading."""
     around = max(0, SHOWN_PASSAGE_CHARACTERS - (end - start)) // 2
-    begin = _word_edge(text, max(0, start - around))
-    finish = min(len(text), end + around)
+    begin = _next_beginning(text, start - around, start) if start > around else 0
+    finish = _previous_end(text, end, end + around) if end + around < len(text) else len(text)
     pieces: Sequence[tuple[str, str]] = (
-        ("…" if begin else "", "dim"),
+        ("… " if begin else "", "dim"),
         (printable(text[begin:start]), ""),
         (printable(text[start:end]), "bold"),
         (printable(text[end:finish]), ""),
-        ("…" if finish < len(text) else "", "dim"),
+        (" …" if finish < len(text) else "", "dim"),
     )
     return Text.assemble(*pieces)
 
 
-def _word_edge(text: str, place: int) -> int:
-    """The beginning of the next word, so that an excerpt does not start inside one."""
-    if place == 0:
-        return 0
-    space = text.find(" ", place)
-    return place if space < 0 else space + 1
+def _next_beginning(text: str, place: int, limit: int) -> int:
+    """The first line or else word that begins in [place, limit]: an excerpt starts with a whole one."""
+    for separator in ("\n", " "):
+        found = text.find(separator, place, limit)
+        if found >= 0:
+            return found + 1
+    return limit
+
+
+def _previous_end(text: str, limit: int, place: int) -> int:
+    """The last line or else word that ends in [limit, place]."""
+    for separator in ("\n", " "):
+        found = text.rfind(separator, limit, place)
+        if found >= 0:
+            return found
+    return limit

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 from ledge.rag.v1 import rag_pb2 as pb
-from rich.padding import Padding
 from rich.text import Text
 
-from services.cli.answer import passage_json, place
+from services.cli.answer import passage_json, place, print_indented
 from services.cli.local.config import LocalRunConfig
 from services.cli.rag_client import rag_service
 from services.cli.terminal import one_line, open_console
@@ -53,7 +52,7 @@ def command(
     for rank, passage in enumerate(response.passages, 1):
         heading = Text(f"{rank:>3}  ", "bold") + Text(place(passage), "cyan") + Text(f"  {passage.score:.3f}", "dim")
         console.print(heading, soft_wrap=True)
-        console.print(Padding(Text(one_line(passage.text, SHOWN_CHARACTERS)), (0, 5)))
+        print_indented(Text(one_line(passage.text, SHOWN_CHARACTERS)), console, indent=5)
     if not response.passages:
         console.print("nothing found")
     if response.degraded:

@@ -41,7 +41,7 @@ from services.kit.deploy import deploy_directory
 from services.kit.errors import EngineFailed
 from services.kit.models import ModelStore
 
-SAMPLE_QUESTION = "How quickly does a Class 2 alarm have to be acknowledged?"
+SAMPLE_QUESTION = "How long is the probation period, and when are the reviews?"
 COLLECTION = "default"
 
 
@@ -215,7 +215,7 @@ def _next_steps(config: LocalRunConfig, console: Console) -> None:
     ledge = _as_invoked()
     api = f"http://{config.address('gateway')}/v1"
     steps = [
-        (f'{ledge} ask "What are farmers paid for sowing a cover crop?"', "ask the sample documents"),
+        (f'{ledge} ask "When was Lammas Treatment Works opened?"', "ask the sample documents"),
         (f"{ledge} ingest --collection mine FOLDER", "take in your own"),
         (f'{ledge} ask --collection mine "…"', "and ask them"),
         (f"{ledge} status", "how each service is; also logs, doctor, bench"),
@@ -229,7 +229,7 @@ def _next_steps(config: LocalRunConfig, console: Console) -> None:
 
 def _as_invoked() -> str:
     """How this program can be called from here."""
-    path = Path(sys.argv[0])
+    path = Path(sys.executable).parent / "ledge"
     if not path.is_file() or any(Path(folder) == path.parent for folder in os.get_exec_path()):
         return "ledge"
     relative = os.path.relpath(path)
