@@ -39,6 +39,12 @@ class Suite:
         self.others = others
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Host and port of the gateway."""
+        host, port = self.gateway.address.split(":")
+        return host, int(port)
+
+    @property
     def url(self) -> str:
         return f"http://{self.gateway.address}"
 
@@ -139,6 +145,14 @@ def counted(code: str, method: str, count: int) -> str:
 def ask(text: str, **fields: Any) -> dict[str, Any]:
     """The body of a chat completion."""
     return {"model": "scripted", "messages": [{"role": "user", "content": text}], **fields}
+
+
+def raw_request(body: dict[str, Any]) -> bytes:
+    """A chat completion as it travels, for tests that hold the socket themselves."""
+    content = json.dumps(body).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+    return head.encode() + content
 
 
 def events_of(text: str) -> list[Any]:

@@ -132,8 +132,7 @@ async def test_a_body_of_just_the_limit_is_read(suite: Suite) -> None:
 
 async def raw(suite: Suite, request: bytes) -> bytes:
     """Everything that is answered to some bytes, nothing if it was cut off; fails if the connection stays open."""
-    host, port = suite.gateway.address.split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(*suite.place)
     writer.write(request)
     try:
         return await asyncio.wait_for(reader.read(), 20)
