@@ -8,7 +8,7 @@ from services.kit.encoder.batched import BatchedEncoder
 from services.kit.encoder.text import TextEncoder, Truncation
 
 
-class EncoderEngine:
+class BatchedEngine:
     """The engine of every library that offers a blocking encoder. Shared by all calls of one event loop."""
 
     def __init__(

@@ -14,6 +14,8 @@ from services.kit.encoder.text import Truncation
 from services.kit.errors import InvalidInput, NotFound
 
 MAX_INPUTS = 2048
+MAX_NAME_CHARACTERS = 96
+"""Of a model's name, in an error; a status that holds megabytes does not arrive."""
 INPUT_TYPES = {
     pb.INPUT_TYPE_UNSPECIFIED: InputType.PASSAGE,
     pb.QUERY: InputType.QUERY,
@@ -77,7 +79,9 @@ class EmbeddingService(rpc.EmbeddingServiceServicer):
 
     def _check(self, request: pb.EmbedRequest, outputs: pb.Outputs) -> None:
         if request.model not in ("", self._model.id):
-            raise NotFound(f"no model {request.model!r} here; this service has {self._model.id!r}")
+            raise NotFound(
+                f"no model {request.model[:MAX_NAME_CHARACTERS]!r} here; this service has {self._model.id!r}"
+            )
         if not 1 <= len(request.inputs) <= MAX_INPUTS:
             raise InvalidInput(f"{len(request.inputs)} inputs; a request takes 1 to {MAX_INPUTS}")
         for index, text in enumerate(request.inputs):

@@ -14,6 +14,8 @@ from services.kit.errors import InvalidInput, NotFound
 from services.reranking.engine import Engine, Passage, Query, Segment
 
 MAX_PASSAGES = 1000
+MAX_NAME_CHARACTERS = 96
+"""Of a model's name, in an error; a status that holds megabytes does not arrive."""
 MAX_SEGMENTS = 20_000
 """Of all passages of a request together."""
 
@@ -62,7 +64,9 @@ class RerankingService(rpc.RerankingServiceServicer):
 
     def _check(self, request: pb.RerankRequest) -> None:
         if request.model not in ("", self._model.id):
-            raise NotFound(f"no model {request.model!r} here; this service has {self._model.id!r}")
+            raise NotFound(
+                f"no model {request.model[:MAX_NAME_CHARACTERS]!r} here; this service has {self._model.id!r}"
+            )
         if not 1 <= len(request.passages) <= MAX_PASSAGES:
             raise InvalidInput(f"{len(request.passages)} passages; a request takes 1 to {MAX_PASSAGES}")
         segments = sum(len(passage.segments) for passage in request.passages)

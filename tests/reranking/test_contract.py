@@ -112,8 +112,10 @@ async def test_a_wrong_request_is_the_callers_fault(stub: Stub, fields: dict[str
 
 
 async def test_another_model_is_not_found(stub: Stub) -> None:
-    error = await failure_of(rerank(stub, texts(ANSWER), model="gpt-5"))
-    assert error.code() is grpc.StatusCode.NOT_FOUND
+    for name in ("gpt-5", "x" * 1_000_000):
+        error = await failure_of(rerank(stub, texts(ANSWER), model=name))
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+        assert name[:20] in (error.details() or "")
 
 
 async def test_long_texts_are_read_as_far_as_the_model_reads_when_the_caller_allows_it(stub: Stub) -> None:

@@ -1,5 +1,6 @@
 """Whatever arrives, the service answers it or says what is wrong, and lives."""
 
+import math
 from collections.abc import Callable
 
 import grpc
@@ -13,10 +14,11 @@ from tests.processes import ServiceProcess
 
 METHOD = "/ledge.reranking.v1.RerankingService/Rerank"
 CLEAR = {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
-NUMBERS = st.floats(width=32)
+NUMBERS = st.floats(-10, 10, width=32) | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-40, 3e38])
+ROWS = st.builds(lambda byte, elements: bytes([byte]) * elements, st.integers(0, 255), st.sampled_from([384, 3072]))
 VECTORS = st.none() | st.builds(
     model_pb2.TokenVectors,
-    data=st.binary(max_size=40) | st.sampled_from([bytes(384), b"\x7f" * 384 * 8, b"\xff" * 384 * 4]),
+    data=st.binary(max_size=40) | ROWS,
     dimensions=st.sampled_from([384, 384, 384, 0, 1, 2**32 - 1]),
     encoding=st.sampled_from([1, 2, 2, 0, 9]),
     scale=st.sampled_from([0.01]) | NUMBERS,

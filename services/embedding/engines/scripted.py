@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from services.embedding.batched_engine import EncoderEngine
+from services.embedding.batched_engine import BatchedEngine
 from services.embedding.config import EmbeddingConfig
 from services.embedding.engine import InputType, Model
 from services.kit.encoder.text import EncodedText, TokenisedText, Truncation, Vectors, input_name, normalised
@@ -66,11 +66,11 @@ class WordEncoder:
         return encoded
 
 
-def load_scripted(config: EmbeddingConfig) -> EncoderEngine:
+def load_scripted(config: EmbeddingConfig) -> BatchedEngine:
     """Never fails and needs no files; `config.model` is ignored."""
     prefixes = {InputType.QUERY: config.query_prefix or "", InputType.PASSAGE: config.passage_prefix or ""}
     model = Model(id=MODEL, engine="scripted", max_tokens=MAX_TOKENS, dimensions=DIMENSIONS)
-    return EncoderEngine(WordEncoder(), model, prefixes, config)
+    return BatchedEngine(WordEncoder(), model, prefixes, config)
 
 
 def _word_id(word: str) -> int:

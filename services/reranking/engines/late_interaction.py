@@ -8,10 +8,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from services.kit.encoder.batched import BatchedEncoder
-from services.kit.encoder.sentence import SentenceEncoder
+from services.kit.encoder.loading import LoadedEncoder, load_encoder
 from services.kit.encoder.text import EncodedText, Truncation, Vectors
 from services.kit.errors import EngineFailed, InvalidInput
-from services.kit.models import ModelStore
 from services.kit.token_vectors import TokenMatrix
 from services.reranking.config import RerankingConfig
 from services.reranking.engine import Model, Passage, Query, Score, Segment
@@ -24,13 +23,19 @@ LENGTH_TOLERANCE = 1.1
 class LateInteraction:
     """Shared by all calls of one event loop; what they have to encode is batched by tokens."""
 
-    def __init__(self, encoder: SentenceEncoder, model: Model, config: RerankingConfig) -> None:
-        self.model = model
-        layout = encoder.layout
-        self._query_prefix = layout.query_prefix if config.query_prefix is None else config.query_prefix
-        self._passage_prefix = layout.passage_prefix if config.passage_prefix is None else config.passage_prefix
+    def __init__(self, loaded: LoadedEncoder, config: RerankingConfig) -> None:
+        self.model = Model(
+            id=loaded.entry.id,
+            engine="late-interaction",
+            max_tokens=loaded.encoder.layout.max_tokens,
+            dimensions=loaded.encoder.dimensions,
+            licence=loaded.entry.licence,
+            commercial_use=loaded.entry.commercial_use,
+        )
+        self._query_prefix = loaded.query_prefix
+        self._passage_prefix = loaded.passage_prefix
         self._encoder = BatchedEncoder(
-            encoder,
+            loaded.encoder,
             workers=config.workers,
             max_batch_tokens=config.max_batch_tokens,
             max_queue_tokens=config.max_queue_tokens,
@@ -108,28 +113,7 @@ def _scores(
 
 
 def load_late_interaction(config: RerankingConfig) -> LateInteraction:
-    """Blocks until the model is here, loaded and primed.
-
-    Raises:
-        NotFound: no such model in the catalogue, or not here and not to be fetched.
-        EngineFailed: it cannot be loaded.
-    """
-    store = ModelStore.from_environment()
-    entry = store.catalog.entry(config.model)
+    """Blocks and raises as `load_encoder`."""
     # Otherwise each of numpy's products takes all cores, and waits for those that other processes hold.
     threadpool_limits(config.threads_per_worker, user_api="blas")
-    encoder = SentenceEncoder(
-        store.require(config.model),
-        compute_type=config.compute_type,
-        inter_threads=config.workers,
-        intra_threads=config.threads_per_worker,
-    )
-    model = Model(
-        id=entry.id,
-        engine="late-interaction",
-        max_tokens=encoder.layout.max_tokens,
-        dimensions=encoder.dimensions,
-        licence=entry.licence,
-        commercial_use=entry.commercial_use,
-    )
-    return LateInteraction(encoder, model, config)
+    return LateInteraction(load_encoder(config, "reranking"), config)

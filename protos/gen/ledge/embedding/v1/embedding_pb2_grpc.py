@@ -56,9 +56,10 @@ class EmbeddingServiceServicer(object):
     def Embed(self, request, context):
         """Embed answers with one embedding for each input, in order.
 
-        An empty input list, an empty text, a text that is too long while
-        `truncate` is NONE, and dimensions that the model cannot give are
-        INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
+        An empty input list, an empty text (white space alone is empty), a text
+        that is too long while `truncate` is NONE, and dimensions that the model
+        cannot give are INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a
+        retry delay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,9 +38,10 @@ class EmbeddingServiceStub:
     Embed: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]
     """Embed answers with one embedding for each input, in order.
 
-    An empty input list, an empty text, a text that is too long while
-    `truncate` is NONE, and dimensions that the model cannot give are
-    INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
+    An empty input list, an empty text (white space alone is empty), a text
+    that is too long while `truncate` is NONE, and dimensions that the model
+    cannot give are INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a
+    retry delay.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]
 
@@ -54,9 +55,10 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     Embed: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]  # type: ignore[assignment]
     """Embed answers with one embedding for each input, in order.
 
-    An empty input list, an empty text, a text that is too long while
-    `truncate` is NONE, and dimensions that the model cannot give are
-    INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
+    An empty input list, an empty text (white space alone is empty), a text
+    that is too long while `truncate` is NONE, and dimensions that the model
+    cannot give are INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a
+    retry delay.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListModelsRequest, _embedding_pb2.ListModelsResponse]  # type: ignore[assignment]
 
@@ -73,9 +75,10 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_embedding_pb2.EmbedResponse, _abc.Awaitable[_embedding_pb2.EmbedResponse]]:
         """Embed answers with one embedding for each input, in order.
 
-        An empty input list, an empty text, a text that is too long while
-        `truncate` is NONE, and dimensions that the model cannot give are
-        INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
+        An empty input list, an empty text (white space alone is empty), a text
+        that is too long while `truncate` is NONE, and dimensions that the model
+        cannot give are INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a
+        retry delay.
         """
 
     @_abc_1.abstractmethod

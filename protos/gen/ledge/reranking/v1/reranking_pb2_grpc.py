@@ -55,9 +55,10 @@ class RerankingServiceServicer(object):
         """Rerank scores each passage and answers best first. Scores of one model are
         comparable between calls; of two models they are not.
 
-        No query, no passages, more than 1000 passages, or a text that is too long
-        while `truncate` is false are INVALID_ARGUMENT. A full queue is
-        RESOURCE_EXHAUSTED with a retry delay.
+        No query, no passages, more than 1000 passages or 20000 segments, a text
+        that is too long while `truncate` is false, `top_n` of 0, and vectors that
+        are not finite, not of length 1 or not the model's width are
+        INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,9 +37,10 @@ class RerankingServiceStub:
     """Rerank scores each passage and answers best first. Scores of one model are
     comparable between calls; of two models they are not.
 
-    No query, no passages, more than 1000 passages, or a text that is too long
-    while `truncate` is false are INVALID_ARGUMENT. A full queue is
-    RESOURCE_EXHAUSTED with a retry delay.
+    No query, no passages, more than 1000 passages or 20000 segments, a text
+    that is too long while `truncate` is false, `top_n` of 0, and vectors that
+    are not finite, not of length 1 or not the model's width are
+    INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_reranking_pb2.ListModelsRequest, _reranking_pb2.ListModelsResponse]
 
@@ -52,9 +53,10 @@ class RerankingServiceAsyncStub(RerankingServiceStub):
     """Rerank scores each passage and answers best first. Scores of one model are
     comparable between calls; of two models they are not.
 
-    No query, no passages, more than 1000 passages, or a text that is too long
-    while `truncate` is false are INVALID_ARGUMENT. A full queue is
-    RESOURCE_EXHAUSTED with a retry delay.
+    No query, no passages, more than 1000 passages or 20000 segments, a text
+    that is too long while `truncate` is false, `top_n` of 0, and vectors that
+    are not finite, not of length 1 or not the model's width are
+    INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_reranking_pb2.ListModelsRequest, _reranking_pb2.ListModelsResponse]  # type: ignore[assignment]
 
@@ -70,9 +72,10 @@ class RerankingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Rerank scores each passage and answers best first. Scores of one model are
         comparable between calls; of two models they are not.
 
-        No query, no passages, more than 1000 passages, or a text that is too long
-        while `truncate` is false are INVALID_ARGUMENT. A full queue is
-        RESOURCE_EXHAUSTED with a retry delay.
+        No query, no passages, more than 1000 passages or 20000 segments, a text
+        that is too long while `truncate` is false, `top_n` of 0, and vectors that
+        are not finite, not of length 1 or not the model's width are
+        INVALID_ARGUMENT. A full queue is RESOURCE_EXHAUSTED with a retry delay.
         """
 
     @_abc_1.abstractmethod
