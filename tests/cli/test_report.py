@@ -49,6 +49,14 @@ def test_a_printed_report_shows_figures_baselines_and_the_command() -> None:
         assert told in out.getvalue()
 
 
+def test_columns_that_hold_nothing_are_left_out() -> None:
+    out = io.StringIO()
+    Report("x", [Row("speed", 95.0, "tokens/s")], "ledge bench x").print(Console(file=out, width=120))
+    assert "speed" in out.getvalue()
+    assert "baseline" not in out.getvalue()
+    assert "note" not in out.getvalue()
+
+
 def test_the_machine_is_described_without_its_name() -> None:
     described = json.dumps(machine())
     assert socket.gethostname() not in described

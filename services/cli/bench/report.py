@@ -26,6 +26,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.cli.terminal import open_console
 from services.kit.errors import EngineFailed
 
 JsonFile = Annotated[
@@ -84,15 +85,19 @@ class Report:
     def print(self, console: Console | None = None) -> None:
         """A table for people, on standard output."""
         table = Table(title=f"ledge bench {self.bench}", title_justify="left", title_style="bold")
-        for column in ("figure", "value", "baseline", "ratio", "note"):
-            table.add_column(column, justify="right" if column in ("value", "ratio") else "left", overflow="fold")
-        for row in self.rows:
-            baseline = row.baseline
-            if row.baseline_value is not None:
-                baseline = f"{row.baseline}: {number(row.baseline_value)} {row.unit}"
-            ratio = "" if row.ratio is None else f"{row.ratio:.2f} ×"
-            table.add_row(row.figure, f"{number(row.value)} {row.unit}", baseline, ratio, row.note)
-        out = console or Console(highlight=False)
+        cells = {
+            "figure": [row.figure for row in self.rows],
+            "value": [f"{number(row.value)} {row.unit}" for row in self.rows],
+            "baseline": [_baseline(row) for row in self.rows],
+            "ratio": ["" if row.ratio is None else f"{row.ratio:.2f} ×" for row in self.rows],
+            "note": [row.note for row in self.rows],
+        }
+        filled = {heading: column for heading, column in cells.items() if any(column)}
+        for heading in filled:
+            table.add_column(heading, justify="right" if heading in ("value", "ratio") else "left", overflow="fold")
+        for line in zip(*filled.values(), strict=True):
+            table.add_row(*line)
+        out = console or open_console()
         out.print(table)
         out.print(f"command: {self.command}", soft_wrap=True, markup=False)
         facts = self.machine
@@ -121,6 +126,10 @@ class Report:
         self.print()
         if json_file is not None:
             self.write_json(json_file)
+
+
+def _baseline(row: Row) -> str:
+    return row.baseline if row.baseline_value is None else f"{row.baseline}: {number(row.baseline_value)} {row.unit}"
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

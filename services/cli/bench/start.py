@@ -58,7 +58,7 @@ def command(
                 memory_rows = list(_memory(environment, "after the first answer"))
                 if questions:
                     _ask_many(environment, questions)
-                    memory_rows += _memory(environment, f"after {questions} more questions, {CALLERS} at a time")
+                    memory_rows += _memory(environment, f"after {questions} questions, {CALLERS} at a time")
                 state = StateDirectory(Path(environment["LEDGE_STATE_DIR"]))
                 disk_rows = list(_disk(state, [store.directory / model for model in _models(plan.services)]))
     rows = [*_times("first start", firsts), *_times("later start", laters), *memory_rows, *disk_rows]
@@ -122,6 +122,7 @@ def _times(name: str, stories: list[dict[str, Any]]) -> Iterator[Row]:
 
 
 def _memory(environment: dict[str, str], when: str) -> Iterator[Row]:
+    """Shared pages divided among those that share them (PSS): these figures may be added up."""
     state = StateDirectory(Path(environment["LEDGE_STATE_DIR"]))
     suite = Suite(LocalRunConfig.read(state_dir=state.path))
     supervisor = suite.supervisor.pid
@@ -137,9 +138,9 @@ def _memory(environment: dict[str, str], when: str) -> Iterator[Row]:
         total_rss += rss
         children = f", {len(family)} processes" if len(family) > 1 else ""
         name = names.get(process.pid, "supervisord")
-        yield Row(f"memory of {name}", pss / MIB, "MiB", note=f"{when}; PSS (RSS {rss / MIB:.0f} MiB{children})")
-    note = f"{when}; PSS (sum of RSS, shared pages counted every time: {total_rss / MIB:.0f} MiB)"
-    yield Row("memory of the whole suite", total_pss / MIB, "MiB", note=note)
+        yield Row(f"memory {when}: {name}", pss / MIB, "MiB", note=f"RSS {rss / MIB:.0f} MiB{children}")
+    note = f"RSS {total_rss / MIB:.0f} MiB, where shared pages are counted every time"
+    yield Row(f"memory {when}: the whole suite", total_pss / MIB, "MiB", note=note)
 
 
 def _ask_many(environment: dict[str, str], number: int) -> None:
