@@ -84,9 +84,10 @@ class Analysis:
     def weigh(self, text: str) -> dict[int, float]:
         """BM25's part of each term that belongs to the text alone: term id → weight. Empty: no terms."""
         known = self._ids
-        ids = [known.get(word) for word in map(str.lower, _words(text))]
+        words = [word.lower() for word in _words(text)]
+        ids = [known.get(word) for word in words]
         if None in ids:
-            ids = [self._id_of(word.lower()) for word in _words(text)]
+            ids = [self._id_of(word) if id is None else id for word, id in zip(words, ids, strict=True)]
         counts = Counter(ids)
         del counts[_STOP]
         length = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * counts.total() / self._average_terms)

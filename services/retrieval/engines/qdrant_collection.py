@@ -41,6 +41,8 @@ GROWTH = 5
 """A collection is optimised again when a fifth of it has changed, though writes go on; it is copied each time."""
 FRACTION = 50
 """And when a fiftieth has, once it is idle: scanning less than that takes no time."""
+LONG_LOG_POINTS = 50_000
+"""And when its log has grown by so many, though there is nothing to index: a crash would mean writing them again."""
 PAUSE_AFTER_FAILURE_S = 60.0
 MAX_INDEXED_FIELDS = 64
 
@@ -73,6 +75,8 @@ class QdrantCollection:
         # Each text's sparse vector counts as indexed too.
         self.unoptimized = max(0, self.points - max(0, info.indexed_vectors_count - self._counts.points))
         """Points written or removed since the last optimising."""
+        self._logged = 0
+        """Points that the shard's log holds; a shard that takes over begins with a short one."""
         self._touched: set[str] | None = None
         self._written_s = time.monotonic()
         self._not_before_s = 0.0
@@ -174,6 +178,7 @@ class QdrantCollection:
     def _wrote(self, changed: int, added: int) -> None:
         self.points += added
         self.unoptimized += changed
+        self._logged += changed
         self._written_s = time.monotonic()
 
     def _forget(self, traces: "dict[str, tuple[list[int], int | None]]") -> None:
@@ -264,8 +269,8 @@ class QdrantCollection:
         """After how many seconds without a write there is something to maintain; None: nothing as it is."""
         now_s = time.monotonic()
         worth = self._worth_optimizing()
-        much = worth and self.unoptimized >= max(after_points, self.points // GROWTH)
-        if self._wanted_fields or much or len(self._stale) > FEW_STALE:
+        much = self.unoptimized >= max(after_points, self.points // GROWTH) or self._logged > LONG_LOG_POINTS
+        if self._wanted_fields or (worth and much) or len(self._stale) > FEW_STALE:
             due_s = now_s
         elif self._stale or worth:
             due_s = self._written_s + idle_s
@@ -275,7 +280,7 @@ class QdrantCollection:
 
     def _worth_optimizing(self) -> bool:
         enough = self.unoptimized * self.dimensions * 4 > shards.INDEXED_SEGMENT_KB * 1024
-        return enough and self.unoptimized > self.points // FRACTION
+        return (enough and self.unoptimized > self.points // FRACTION) or self._logged > LONG_LOG_POINTS
 
     def maintain(self) -> bool:
         """Frees what nobody reads any more, makes wanted indexes, optimises; False where there was no need to.
@@ -289,7 +294,8 @@ class QdrantCollection:
                 self._index_here()
             wanted = bool(self._wanted_fields) or self._worth_optimizing()
             if wanted:
-                successor, fields, changed = self._copy()
+                unoptimized, logged = self.unoptimized, self._logged
+                successor, fields = self._copy()
         if wanted:
             try:
                 with failures():
@@ -301,18 +307,19 @@ class QdrantCollection:
                 self._touched = None
                 self._remove_other_shards()
             self._have_indexes(fields)
-            self.unoptimized -= changed
+            self.unoptimized -= unoptimized
+            self._logged -= logged
         self._not_before_s = 0.0
         return wanted
 
-    def _copy(self) -> tuple[Path, dict[str, str], int]:
-        """The copied shard, the fields to index in it, and how many points of it are not optimised."""
+    def _copy(self) -> tuple[Path, dict[str, str]]:
+        """The copied shard, and the fields to index in it."""
         self._require_space(2 * shards.size_bytes(self._shard_directory), self._tuning.reserved_disk_bytes)
         log.info("optimising", extra={"collection": self.name, "unoptimized": self.unoptimized})
         fields = dict(list(self._wanted_fields.items()))
         successor = shards.copy_shard(self._shard_directory)
         self._touched = set()
-        return successor, fields, self.unoptimized
+        return successor, fields
 
     def _index_here(self) -> None:
         fields = dict(list(self._wanted_fields.items()))
