@@ -76,9 +76,9 @@ def contracts() -> str:
     lines = [
         "# Contracts",
         MADE,
-        "gRPC, one package a service: `ledge.<service>.v1`. Every port also serves `grpc.health.v1` and reflection. Errors",
-        "carry `google.rpc.ErrorInfo` and, where a retry helps, `RetryInfo`; timings come back as trailing metadata",
-        "`ledge-queue-ms`, `ledge-compute-ms`, `ledge-total-ms`. Bounded, cancellable, with deadlines: see architecture.md.",
+        "gRPC, one package a service: `ledge.<service>.v1`. Every port also serves `grpc.health.v1` and reflection.",
+        "Errors carry `google.rpc.ErrorInfo` and, where a retry helps, `RetryInfo`; timings come back as trailing",
+        "metadata `ledge-queue-ms`, `ledge-compute-ms`, `ledge-total-ms`. See architecture.md for what holds for all.",
     ]
     for file in FileDescriptorSet.FromString(compiled.stdout).file:
         if file.name in files:
