@@ -26,6 +26,7 @@ MEMBERS = {
     "search": "services.cli.search:command",
     "models": "services.cli.models:app",
     "serve": "services.cli.serve:command",
+    "calibrate": "services.cli.calibrate:command",
     "bench": "services.cli.bench:app",
 }
 

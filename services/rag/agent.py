@@ -176,7 +176,7 @@ class Agent:
             return
         if run.policy is None:
             run.degraded.append("llm")
-        elif run.policy == pb.COMPOSE and run.budget.tokens and run.budget.take_step():
+        elif run.policy == pb.COMPOSE and run.budget.has_tokens() and run.budget.take_step():
             async with aclosing(self._compose(run)) as events:
                 async for event in events:
                     yield event

@@ -49,6 +49,11 @@ class Budget:
     def take_tokens(self, count: int) -> None:
         self._tokens = max(0, self._tokens - count)
 
+    def has_tokens(self) -> bool:
+        """Whether anything may be generated."""
+        self.exhausted |= not self._tokens
+        return self._tokens > 0
+
     @property
     def tokens(self) -> int:
         """What is left of the tokens."""

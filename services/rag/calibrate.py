@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -109,10 +110,10 @@ def _example(
     candidates, signals = measure(
         query.question, query.vector(), best, [place_of[passage.chunk.id] for passage in best], words
     )
-    gold = [text.casefold() for text in question["gold"]]
+    gold = [re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE) for text in question["gold"]]
     documents = question.get("docs") or None
     holds = [
-        any(text in candidate.text.casefold() for text in gold)
+        any(pattern.search(candidate.text) for pattern in gold)
         and (documents is None or candidate.found.chunk.document in documents)
         for candidate in candidates
     ]

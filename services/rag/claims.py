@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from services.rag.words import Words
 
 MIN_SAID_SHARE = 0.5
-"""Of the words of a sentence that tell something, so many must stand in the evidence or in the question."""
+"""Of the words of a sentence that tell something, more than this must stand in the evidence or in the question."""
 
 _DATE_WORDS = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday "
@@ -76,7 +76,8 @@ def holds_up(sentence: str, evidence: Iterable[str], question: str, words: Words
     if claimed.facts - held or claimed.opening - held - asked:
         return False
     said = claimed.words & (held | asked)
-    return len(said) >= MIN_SAID_SHARE * len(claimed.words) and bool(claimed.facts or claimed.words & held)
+    mostly_said = not claimed.words or len(said) > MIN_SAID_SHARE * len(claimed.words)
+    return mostly_said and bool(claimed.facts or claimed.words & held)
 
 
 def _held(texts: Iterable[str], words: Words) -> set[str]:

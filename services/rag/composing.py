@@ -6,8 +6,7 @@ tokens ─► sentence ─► all its facts in what it cites?  ── yes ─►
 """
 
 import re
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import grpc
 from ledge.llm.v1 import llm_pb2
 from ledge.rag.v1 import rag_pb2 as pb
 
+from services.kit.context import current_call
 from services.kit.errors import TooSlow
 from services.rag.claims import claims, holds_up
 from services.rag.peers import Peers
@@ -46,9 +46,8 @@ class Composer:
         language: ISO 639 code of the sentence rules.
     """
 
-    def __init__(self, peers: Peers, words: Words, language: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, peers: Peers, words: Words, language: str) -> None:
         self._llm = peers.llm
-        self._clock = clock
         self._words = words
         self._language = language
 
@@ -80,7 +79,8 @@ class Composer:
             async for sentence in stream:
                 plain = _MARK.sub("", sentence).strip()
                 if plain in written:
-                    continue
+                    # A small model that repeats itself goes on doing so.
+                    return
                 written.add(plain)
                 cited = self._support(sentence, plain, question, evidence)
                 if cited:
@@ -121,7 +121,7 @@ class Composer:
             )
         )
         text = ""
-        ends_s = self._clock() + timeout_s
+        is_callers = _caller_waits_less_than(timeout_s)
         call = self._llm.ChatStream(request, timeout=timeout_s)
         try:
             async for event in call:
@@ -136,7 +136,7 @@ class Composer:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise
-            if self._clock() < ends_s:
+            if is_callers:
                 raise TooSlow("generating ran out of time") from error
             usage.cut_off = True
         finally:
@@ -151,6 +151,13 @@ class Composer:
         if len(spans) < 2:
             return [], text
         return [text[start:end] for start, end in spans[:-1]], text[spans[-1][0] :]
+
+
+def _caller_waits_less_than(timeout_s: float) -> bool:
+    """Whether the deadline of the call being served ends a generation before its own bound does."""
+    call = current_call()
+    remaining_s = None if call is None else call.remaining_s()
+    return remaining_s is not None and remaining_s < timeout_s
 
 
 def _replace(note: Candidate, sentence: str, answer: Answer) -> Iterator[pb.AnswerResponse]:

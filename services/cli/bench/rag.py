@@ -1,0 +1,59 @@
+"""`ledge bench rag`: passages found, answers right and refused, and how fast, on questions with known answers."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.bench.question_set import read_questions
+from services.cli.bench.rag_quality import quality_rows
+from services.cli.bench.rag_speed import speed_rows
+from services.cli.bench.rag_suite import running_suite
+from services.cli.bench.report import JsonFile, Report
+from services.kit.deploy import deploy_directory
+from services.kit.errors import InvalidInput
+
+
+class Part(StrEnum):
+    """What to measure."""
+
+    quality = "quality"
+    speed = "speed"
+    both = "both"
+
+
+def command(
+    documents: Annotated[Path | None, typer.Option(help="A folder of documents.", show_default="the samples")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Questions about them, as JSONL.", show_default="the samples' test set")
+    ] = None,
+    part: Annotated[Part, typer.Option(help="What to measure.")] = Part.both,
+    callers: Annotated[str, typer.Option(help="Callers at a time, for the speed.")] = "1,16",
+    seconds: Annotated[float, typer.Option(min=1, help="How long each number of callers asks.")] = 15.0,
+    json_file: JsonFile = None,
+) -> None:
+    """Finding, answering, refusing, and speed; a suite of its own with the profile's engines."""
+    samples = deploy_directory() / "samples"
+    asked = read_questions(questions or samples / "questions" / "test.jsonl")
+    counts = _counts(callers)
+    with running_suite(documents or samples / "documents") as suite:
+        address = suite["rag"].address
+        rows = []
+        if part is not Part.speed:
+            rows += asyncio.run(quality_rows(address, asked))
+        if part is not Part.quality:
+            for count in counts:
+                rows += asyncio.run(speed_rows(address, asked, count, seconds))
+    Report("rag", rows).publish(json_file)
+
+
+def _counts(text: str) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InvalidInput(f"--callers is a list like 1,16, not {text!r}") from error
+    if not all(1 <= count <= 1024 for count in counts):
+        raise InvalidInput("--callers are 1 to 1024")
+    return counts

@@ -1,0 +1,115 @@
+"""What is read out of a question: names, weights, the kind of answer; and whether it points back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.rag.answer_kind import holds, wanted
+from services.rag.follow_up import condense, stands_alone
+from services.rag.question import token_weights, understand
+from services.rag.words import Words
+
+WORDS = Words("en")
+STOP_WORDS = frozenset("what is the of at in a how do i for does are there was who".split())
+
+
+def read(text: str, points: int = 100, **counts: int) -> "tuple[tuple[str, ...], ...]":
+    known = {word.text: counts.get(word.text, 5) for word in WORDS.of(text) if word.text.lower() not in STOP_WORDS}
+    return understand(text, WORDS, known, points).names
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("What is the yield of borehole 5 at Chalkpit Lane?", (("borehol", "5"), ("chalkpit", "lane"))),
+        ("How hard is the water in Zone E?", (("zone", "e"),)),
+        ("price MT-2005", (("mt", "2005"),)),
+        ("What is the charge in 2019/20?", (("2019", "20"),)),
+        ("E42 has come up. What does it mean?", (("e42",),)),
+        ("How tall is the pump house?", ()),
+        ("What is the standby pay for a Saturday?", ()),
+    ],
+)
+def test_what_names_one_thing_stays_together(question: str, names: tuple[tuple[str, ...], ...]) -> None:
+    assert read(question) == names
+
+
+def test_rare_words_weigh_more_and_words_of_asking_less() -> None:
+    counts = {"pump": 50, "chimney": 1, "cost": 1}
+    question = understand("What does the pump chimney cost?", WORDS, counts, 100)
+    weights = {entry.word.text: entry.weight for entry in question.words}
+    assert weights["chimney"] > weights["pump"] > 0
+    assert weights["chimney"] > weights["cost"]
+    assert question.heaviest >= max(weights.values())
+
+
+def test_every_token_gets_a_weight_and_those_of_stop_words_a_small_one() -> None:
+    text = "the chimney"
+    question = understand(text, WORDS, {"chimney": 1}, 100)
+    the, chim, ney = token_weights(question, [0, 3, 4, 8, 8, 11])
+    assert chim == ney == question.words[0].weight
+    assert 0 < the < chim
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_question(text: str) -> None:
+    words = WORDS.of(text)
+    question = understand(text, WORDS, {word.text: 1 for word in words}, 10)
+    assert len(question.words) == len(words)
+    assert all(weight > 0 for weight in token_weights(question, [0, 1]))
+    assert condense(text, [text]).endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How tall is it?", "It is 14.2 m tall."),
+        ("Who looks after it?", "The keeper is Ada Brandt."),
+        ("What does it cost?", "A ticket costs £10.80."),
+        ("When was it built?", "It was set to work on 9 May 1874."),
+        ("What colour is it?", "The door is red."),
+        ("How often is it tested?", "It is tested every six months."),
+        ("How long does it take?", "It takes three days."),
+        ("What is the extension of the laboratory?", "Marta Ashby, extension 350."),
+        ("How heavy is it?", "The element weighs 1,150 kg."),
+        ("How much water does it hold?", "It holds 3,420 Ml."),
+    ],
+)
+def test_the_kind_of_answer_is_known_and_recognised(question: str, text: str) -> None:
+    kinds = wanted(question)
+    assert kinds
+    assert holds(text, kinds, question)
+    assert not holds("Nothing of the sort is said here.", kinds, question)
+
+
+def test_what_the_question_says_itself_is_no_answer() -> None:
+    kinds = wanted("How many people work in the 12 stations?")
+    assert not holds("There are 12 stations.", kinds, "How many people work in the 12 stations?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["And in Zone C?", "When does it close?", "What share of the bill is that?", "Up to how much?", "How many?"],
+)
+def test_a_question_that_points_back_takes_the_turns_before_it_along(question: str) -> None:
+    assert not stands_alone(question)
+    assert condense(question, ["first", "second", "third"]) == f"second third {question}"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the capital of Mongolia?",
+        "E42 has come up on an outstation. What does it mean?",
+        "What is the extension of the person who signs the loan?",
+        "price MT-2005",
+    ],
+)
+def test_a_question_that_stands_alone_is_left_as_it_is(question: str) -> None:
+    assert condense(question, ["How hard is the water?"]) == question
+
+
+def test_a_long_conversation_is_cut_not_refused() -> None:
+    condensed = condense("And then?", ["x" * 100_000, "y" * 100_000])
+    assert len(condensed) <= 8192
+    assert condensed.endswith("And then?")
