@@ -148,7 +148,7 @@ async def _dense(stub: Any, corpus: Sequence[str]) -> NDArray[np.float32]:
 
 async def _rerank(corpus: Sequence[str]) -> list[Row]:
     """Passages of sentences whose token vectors are there already, and the same from their texts."""
-    texts = [*corpus[: PASSAGES * SEGMENTS], "Who tells the households before the water is shut off?"]
+    texts = [*_repeated(corpus, PASSAGES * SEGMENTS), "Who tells the households before the water is shut off?"]
     with RunningService("embedding") as embedding:
         async with open_channel(embedding.address) as channel:
             outputs = pb.Outputs(tokens=True)
@@ -258,8 +258,10 @@ def _sample_sentences() -> list[str]:
 def _lines(path: Path) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"--texts {path} cannot be read: {error}") from None
+    except OSError as error:
+        raise InvalidInput(f"--texts {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"--texts {path} is no UTF-8 text") from None
     if not lines:
         raise InvalidInput(f"--texts {path} holds no line")
     return lines
