@@ -19,8 +19,8 @@ from services.kit.client import open_channel
 from tests.processes import ServiceProcess, service
 from tests.retrieval.points import id_of, matching, point, upsert, vector
 
-WIDE = 384
-ENOUGH = 3000
+WIDE = 256
+ENOUGH = 2500
 """So many wide points are worth an index."""
 QUICK_INDEX = {"LEDGE_HNSW_LINKS": "4", "LEDGE_HNSW_BUILD_EFFORT": "16"}
 ALL_PARTS = pb.Selection(text=True, metadata=True, attachments=["a"])
@@ -132,7 +132,7 @@ async def test_calls_go_on_while_the_index_is_built_and_writes_meanwhile_are_in_
     with service("retrieval", **settings) as process:
         async with stub_of(process) as stub:
             await write_wide(stub)
-            optimised = asyncio.create_task(asyncio.to_thread(process.wait_for, "optimised"))
+            optimised = asyncio.create_task(asyncio.to_thread(process.wait_for, "optimised", 100))
             turn = 0
             while not optimised.done() and turn < 100:
                 turn += 1
@@ -175,7 +175,7 @@ async def test_ended_while_it_builds_an_index_it_ends_at_once_and_loses_nothing(
                     await write_wide(stub)
                 else:
                     await stub.Upsert(upsert("c", wide_points(range(1, 500))))
-                await asyncio.to_thread(process.wait_for, "optimising")
+                await asyncio.to_thread(process.wait_for, "optimising", 100)
                 getattr(process, end)()
                 if end == "terminate":
                     assert process.wait(10) == 0
@@ -189,7 +189,7 @@ async def test_a_collection_deleted_while_its_index_is_built_is_gone(tmp_path: P
     with service("retrieval", LEDGE_DATA_DIR=str(tmp_path), LEDGE_OPTIMIZE_IDLE_S="0") as process:
         async with stub_of(process) as stub:
             await write_wide(stub)
-            await asyncio.to_thread(process.wait_for, "optimising")
+            await asyncio.to_thread(process.wait_for, "optimising", 100)
             await stub.DeleteCollection(pb.DeleteCollectionRequest(name="c"))
             await stub.CreateCollection(pb.CreateCollectionRequest(name="c", dimensions=8))
             await stub.Upsert(upsert("c", [given(1)]))
