@@ -99,9 +99,9 @@ def gateway_and_models() -> Iterator[Suite]:
 
 @contextmanager
 def whole_suite() -> Iterator[Suite]:
-    """All that answers from documents."""
+    """All that answers from documents, by a model that takes its time."""
     capabilities = {
-        "llm": start("llm", **LLM),
+        "llm": start("llm", **LLM, LEDGE_SCRIPT_TOKENS_PER_S="100"),
         "embedding": start("embedding", LEDGE_ENGINE="scripted"),
         "retrieval": start("retrieval", LEDGE_ENGINE="memory"),
         "reranking": start("reranking", LEDGE_ENGINE="scripted"),
