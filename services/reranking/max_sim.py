@@ -4,6 +4,7 @@ For each token of the query the best cosine to any token of the text; then the (
 the mean orders alike and can be compared between queries.
 """
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,40 +18,58 @@ WORST = np.float32(-1.0)
 """The similarity to a text without tokens."""
 
 
+class _Scratch(threading.local):
+    """A thread's own memory for a block, kept: taking it from the system anew costs as much as the products."""
+
+    block = np.empty((0, 0), np.float32)
+
+    def rows(self, count: int, dimensions: int) -> Vectors:
+        if count > BLOCK_ROWS:
+            return np.empty((count, dimensions), np.float32)
+        if self.block.shape[1] != dimensions:
+            self.block = np.empty((BLOCK_ROWS, dimensions), np.float32)
+        return self.block[:count]
+
+
+_scratch = _Scratch()
+
+
 def best_similarities(query: Vectors, texts: Sequence[TokenMatrix]) -> Vectors:
     """For each text and each token of the query the best cosine; shape (texts, query tokens).
 
     Not finite where the vectors of a text are not.
     """
     best = np.full((len(texts), len(query)), WORST, np.float32)
-    for kind in (np.int8, np.float32):
-        chosen = [i for i, text in enumerate(texts) if len(text.rows) and text.rows.dtype == kind]
-        for block in _blocks(chosen, texts):
-            with np.errstate(over="ignore", invalid="ignore"):
-                best[block] = _best_of_block(query, [texts[i] for i in block])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for block in _blocks(texts):
+            best[block] = _best_of_block(query, [texts[index] for index in block])
     return best
 
 
-def _blocks(chosen: Sequence[int], texts: Sequence[TokenMatrix]) -> list[list[int]]:
+def _blocks(texts: Sequence[TokenMatrix]) -> list[list[int]]:
+    """Indices of texts with tokens, so many together that their rows fill a block; a longer text is one alone."""
     blocks: list[list[int]] = []
     rows = BLOCK_ROWS
-    for index in chosen:
-        if rows >= BLOCK_ROWS:
+    for index, text in enumerate(texts):
+        count = len(text.rows)
+        if not count:
+            continue
+        if rows + count > BLOCK_ROWS:
             blocks.append([])
             rows = 0
         blocks[-1].append(index)
-        rows += len(texts[index].rows)
+        rows += count
     return blocks
 
 
 def _best_of_block(query: Vectors, texts: Sequence[TokenMatrix]) -> Vectors:
-    rows = np.concatenate([text.rows for text in texts]).astype(np.float32, copy=False)
     counts = np.fromiter((len(text.rows) for text in texts), np.intp, len(texts))
-    scales = np.fromiter((text.scale for text in texts), np.float32, len(texts))
-    starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    best: Vectors = np.maximum.reduceat(rows @ query.T, starts, axis=0)
+    ends = np.cumsum(counts)
+    rows = _scratch.rows(int(ends[-1]), query.shape[1])
+    np.concatenate([text.rows for text in texts], out=rows)
+    best: Vectors = np.maximum.reduceat(rows @ query.T, ends - counts, axis=0)
     # The scale of a text is positive, so it may wait until the best is found.
-    best *= scales[:, np.newaxis]
+    best *= np.fromiter((text.scale for text in texts), np.float32, len(texts))[:, np.newaxis]
     return best
 
 

@@ -11,12 +11,7 @@ from ledge.embedding.v1 import embedding_pb2_grpc as rpc
 from tests.processes import ServiceProcess
 
 METHOD = "/ledge.embedding.v1.EmbeddingService/Embed"
-CLEAR = {
-    grpc.StatusCode.OK,
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.NOT_FOUND,
-    grpc.StatusCode.INTERNAL,  # gRPC's own answer to bytes that are no message
-}
+CLEAR = {grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
 REQUESTS = st.builds(
     pb.EmbedRequest,
     model=st.sampled_from(["", "", "scripted", "all-minilm-l6-v2", "x" * 300]),
@@ -54,7 +49,7 @@ def test_bytes_that_are_no_request_never_stop_the_service(embedding: ServiceProc
 def test_any_request_is_answered_or_refused_with_a_reason(embedding: ServiceProcess, request: pb.EmbedRequest) -> None:
     with grpc.insecure_channel(embedding.address) as channel:
         stub = rpc.EmbeddingServiceStub(channel)
-        assert status_of(lambda: stub.Embed(request, timeout=10)) in CLEAR - {grpc.StatusCode.INTERNAL}
+        assert status_of(lambda: stub.Embed(request, timeout=10)) in CLEAR
 
 
 @FUZZ

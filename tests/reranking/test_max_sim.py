@@ -47,7 +47,8 @@ def test_scores_are_those_of_the_definition(
 
 def test_more_rows_than_a_block_change_nothing() -> None:
     query = rows(1, 5)
-    texts = [quantised(rows(2 + index, 40)) for index in range(3 * BLOCK_ROWS // 40)]
+    counts = [40] * (3 * BLOCK_ROWS // 40) + [BLOCK_ROWS, 1, BLOCK_ROWS + 7, 0, 3]
+    texts = [quantised(rows(2 + index, count)) for index, count in enumerate(counts)]
     together = best_similarities(query, texts)
     alone = np.concatenate([best_similarities(query, [text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-6)
