@@ -8,8 +8,8 @@ import grpc
 from ledge.rag.v1 import rag_pb2, rag_pb2_grpc
 
 from services.cli.local.config import LocalRunConfig
-from services.cli.local.readiness import tls_authorities
 from services.cli.local.suite import addresses
+from services.cli.local.tls import channel_tls
 from services.kit.client import Channel, open_channel
 from services.kit.errors import LedgeError, NotReady, from_rpc
 
@@ -27,7 +27,7 @@ def api_key() -> str | None:
 async def rag_service(config: LocalRunConfig) -> AsyncIterator["rag_pb2_grpc.RagServiceAsyncStub"]:
     """A stub of the running suite's `rag` (LEDGE_RAG_ADDRESS: of another one). Raises LedgeError for what fails."""
     address = os.environ.get("LEDGE_RAG_ADDRESS") or addresses(config)("rag")
-    bare = open_channel(address, ca=tls_authorities(), contracts=(rag_pb2.DESCRIPTOR,))
+    bare = open_channel(address, **channel_tls(), contracts=(rag_pb2.DESCRIPTOR,))
     async with Channel(bare, api_key(), cap_s=None, slack_s=0.0) as channel:
         try:
             yield rag_pb2_grpc.RagServiceStub(channel)

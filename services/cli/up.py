@@ -32,6 +32,7 @@ from services.cli.local.checks import check_disk, check_packages
 from services.cli.local.config import LocalRunConfig
 from services.cli.local.plan import RunPlan
 from services.cli.local.suite import Started, Suite
+from services.cli.local.tls import gateway_scheme
 from services.cli.models import bars
 from services.cli.profile import open_profile
 from services.cli.rag_client import rag_service
@@ -213,7 +214,7 @@ def _json(plan: RunPlan, started: Started, story: Story) -> dict[str, Any]:
 
 def _next_steps(config: LocalRunConfig, console: Console) -> None:
     ledge = _as_invoked()
-    api = f"http://{config.address('gateway')}/v1"
+    api = f"{gateway_scheme()}://{config.address('gateway')}/v1"
     steps = [
         (f'{ledge} ask "When was Lammas Treatment Works opened?"', "ask the sample documents"),
         (f"{ledge} ingest --collection mine FOLDER", "take in your own"),
