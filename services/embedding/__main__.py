@@ -9,7 +9,7 @@ from services.kit.server import run
 
 
 async def build(config: EmbeddingConfig) -> EmbeddingService:
-    return EmbeddingService(await load(config))
+    return EmbeddingService(await load(config), config.max_message_bytes)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from services.embedding.config import EmbeddingConfig
 from services.embedding.engine import Embedded, InputType, Model
 from services.kit.encoder.batched import BatchedEncoder
 from services.kit.encoder.text import TextEncoder, Truncation
+from services.kit.errors import InvalidInput
 
 
 class BatchedEngine:
@@ -25,12 +26,18 @@ class BatchedEngine:
         )
 
     async def embed(
-        self, texts: Sequence[str], input_type: InputType, truncation: Truncation, *, tokens: bool
+        self, texts: Sequence[str], input_type: InputType, truncation: Truncation, *, max_token_rows: int | None = None
     ) -> list[Embedded]:
+        tokens = max_token_rows is not None
         prefix = self._prefixes.get(input_type, "")
         tokenised = await self._encoder.tokenise(texts, truncation, prefix=prefix, offsets=tokens)
-        urgent = input_type is InputType.QUERY
-        encoded = await self._encoder.encode(tokenised, tokens=tokens, urgent=urgent)
+        if max_token_rows is not None:
+            rows = sum(text.rows.stop - text.rows.start for text in tokenised)
+            if rows > max_token_rows:
+                raise InvalidInput(
+                    f"the inputs have {rows} tokens, an answer holds {max_token_rows} token vectors: send fewer texts"
+                )
+        encoded = await self._encoder.encode(tokenised, tokens=tokens, urgent=input_type is InputType.QUERY)
         return [
             Embedded(vectors.dense, vectors.tokens, text.offsets, text.token_count, text.truncated)
             for text, vectors in zip(tokenised, encoded, strict=True)

@@ -52,12 +52,15 @@ class Engine(Protocol):
         """What it runs."""
 
     async def embed(
-        self, texts: Sequence[str], input_type: InputType, truncation: Truncation, *, tokens: bool
+        self, texts: Sequence[str], input_type: InputType, truncation: Truncation, *, max_token_rows: int | None = None
     ) -> list[Embedded]:
         """One result a text, in order.
 
+        Args:
+            max_token_rows: make token vectors too, of all texts together so many at most. None: make none.
+
         Raises:
-            InvalidInput: a text is too long and `truncation` is NONE.
+            InvalidInput: a text is too long and `truncation` is NONE, or there would be too many token vectors.
             Overloaded: the queue is full.
             EngineFailed: the model failed.
         """

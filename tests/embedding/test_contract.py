@@ -104,6 +104,17 @@ async def test_2048_inputs_are_taken(stub: Stub) -> None:
     assert len(answer.embeddings) == 2048
 
 
+async def test_token_vectors_that_no_answer_holds_are_refused_before_they_are_made(
+    stub: Stub, embedding: ServiceProcess
+) -> None:
+    made = await metric(embedding, "ledge_batch_items_sum")
+    request = pb.EmbedRequest(inputs=["word " * 200] * 2048, outputs=TOKENS)
+    error = await failure_of(stub.Embed(request))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "send fewer texts" in (error.details() or "")
+    assert await metric(embedding, "ledge_batch_items_sum") == made
+
+
 @pytest.mark.parametrize(("truncate", "kept"), [(pb.START, "last"), (pb.END, "first")])
 async def test_a_long_text_is_cut_where_the_caller_says(stub: Stub, truncate: pb.Truncate, kept: str) -> None:
     text = f"{'first ' * 600}{'last ' * 600}"

@@ -99,6 +99,16 @@ async def test_texts_of_all_callers_share_batches(late: Stub, late_interaction: 
     assert await metric(late_interaction, "ledge_batch_items_count") - batches < encoded / 3
 
 
+async def test_more_text_than_is_held_at_a_time_changes_no_score(late: Stub) -> None:
+    texts = [f"{SEGMENTS[number % 5]} {'The pump is tested. ' * 45} {number}" for number in range(48)]
+    together = await late.Rerank(pb.RerankRequest(query=QUESTION, passages=[pb.Passage(text=text) for text in texts]))
+    scores = {result.index: result.score for result in together.results}
+    assert sorted(scores) == list(range(48))
+    for number in (0, 24, 47):
+        alone = await late.Rerank(pb.RerankRequest(query=QUESTION, passages=[pb.Passage(text=texts[number])]))
+        assert alone.results[0].score == pytest.approx(scores[number], abs=2e-3)
+
+
 async def test_a_row_that_weighs_nothing_might_as_well_be_absent(late: Stub, embedding: ServiceProcess) -> None:
     vectors = await vectors_of(embedding, FLOAT32)
     rows = unpack(vectors[0], vectors[0].dimensions, "question").to_float32()

@@ -1,7 +1,7 @@
 """A sentence encoder for many asynchronous callers: bounded queues, batches by tokens, nothing on the event loop."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -10,6 +10,8 @@ from services.kit.encoder.text import EncodedText, TextEncoder, TokenisedText, T
 
 # Up to so many characters, going to a thread and back costs more than tokenising.
 INLINE_CHARACTERS = 1000
+# A thread is taken for so many at a time (about 50 ms), so that who leaves is forgotten and nobody waits for long.
+SLICE_CHARACTERS = 100_000
 
 Work = tuple[TokenisedText, bool]
 """A text, and whether its token vectors are wanted."""
@@ -65,10 +67,15 @@ class BatchedEncoder:
         name: Callable[[int], str] = input_name,
     ) -> list[TokenisedText]:
         """As `TextTokeniser.tokenise`, off the event loop where it takes long."""
-        work = partial(self._encoder.tokeniser.tokenise, texts, truncation, prefix=prefix, offsets=offsets, name=name)
+        tokenise = partial(self._encoder.tokeniser.tokenise, truncation=truncation, prefix=prefix, offsets=offsets)
         if sum(map(len, texts)) <= INLINE_CHARACTERS:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._tokenising, work)
+            return tokenise(texts, name=name)
+        loop = asyncio.get_running_loop()
+        tokenised: list[TokenisedText] = []
+        for start, stop in _slices([len(text) for text in texts], SLICE_CHARACTERS):
+            work = partial(tokenise, texts[start:stop], name=lambda index, start=start: name(start + index))
+            tokenised += await loop.run_in_executor(self._tokenising, work)
+        return tokenised
 
     async def encode(
         self, texts: Sequence[TokenisedText], *, tokens: bool = False, urgent: bool = False
@@ -90,3 +97,15 @@ class BatchedEncoder:
         """Frees the threads; call it after the last `encode` has ended."""
         self._encoding.shutdown()
         self._tokenising.shutdown()
+
+
+def _slices(costs: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
+    """Start and stop of consecutive runs that cost `budget` at most, or are a single item."""
+    start = spent = 0
+    for index, cost in enumerate(costs):
+        if index > start and spent + cost > budget:
+            yield start, index
+            start, spent = index, 0
+        spent += cost
+    if costs:
+        yield start, len(costs)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.kit.encoder.config import EncoderConfig
 from services.kit.encoder.sentence import SentenceEncoder
+from services.kit.encoder.text import Truncation
 from services.kit.errors import InvalidInput
 from services.kit.models import CatalogEntry, ModelStore
 from services.kit.models.catalog import Task
@@ -38,9 +39,10 @@ def load_encoder(config: EncoderConfig, task: Task) -> LoadedEncoder:
         intra_threads=config.threads_per_worker,
     )
     layout = encoder.layout
-    return LoadedEncoder(
-        entry=entry,
-        encoder=encoder,
-        query_prefix=layout.query_prefix if config.query_prefix is None else config.query_prefix,
-        passage_prefix=layout.passage_prefix if config.passage_prefix is None else config.passage_prefix,
-    )
+    query_prefix = layout.query_prefix if config.query_prefix is None else config.query_prefix
+    passage_prefix = layout.passage_prefix if config.passage_prefix is None else config.passage_prefix
+    for prefix in (query_prefix, passage_prefix):
+        (tokenised,) = encoder.tokeniser.tokenise([prefix], Truncation.END)
+        if tokenised.token_count > layout.max_tokens // 2:
+            raise InvalidInput(f"the prefix {prefix[:40]!r}… leaves less than half of the model's tokens to the text")
+    return LoadedEncoder(entry, encoder, query_prefix, passage_prefix)

@@ -12,9 +12,10 @@ from tests.processes import ServiceProcess
         ("reranking", {"LEDGE_ENGINE": "tarot"}, "there is no reranking engine 'tarot'"),
         ("embedding", {"LEDGE_MODEL": "no-such-model"}, "no model 'no-such-model' in the catalogue"),
         ("reranking", {"LEDGE_MODEL": "smollm2-135m-instruct"}, "smollm2-135m-instruct is a model for llm"),
+        ("embedding", {"LEDGE_QUERY_PREFIX": "query: " * 100}, "the prefix 'query: query:"),
         ("embedding", {"LEDGE_MODELS_DIR": "EMPTY", "LEDGE_OFFLINE": "1"}, "ledge models pull all-minilm-l6-v2"),
     ],
-    ids=["engine", "reranking-engine", "model", "task", "offline"],
+    ids=["engine", "reranking-engine", "model", "task", "prefix", "offline"],
 )
 def test_a_start_that_must_fail_says_why(
     service: str, settings: dict[str, str], words: str, tmp_path_factory: pytest.TempPathFactory
