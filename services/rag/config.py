@@ -31,7 +31,7 @@ class RagConfig(ServiceConfig):
     max_document_characters: int = Field(64_000_000, ge=1)
     """Most text, in characters, that one document may unfold to (3000 are about a page)."""
     documents_in_flight: int = Field(8, ge=1, le=256)
-    """Documents being received or stored at a time, over all calls. Further uploads wait."""
+    """Documents being received or stored at a time, over all calls, each in a temporary file. Further uploads wait."""
     upload_idle_s: float = Field(60.0, gt=0, le=3600)
     """How long an ingest may wait for the client's next message while it has nothing else to do."""
     parsers: int = Field(2, ge=1, le=64)

@@ -4,7 +4,7 @@ requests ──► uploads (files) ──► storing (a task a document) ──�
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 
 from ledge.rag.v1 import rag_pb2 as pb
@@ -43,7 +43,7 @@ class Ingester:
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.documents_in_flight)
 
-    async def ingest(self, requests: AsyncIterator[pb.IngestRequest]) -> AsyncIterator[pb.IngestResponse]:
+    async def ingest(self, requests: AsyncIterator[pb.IngestRequest]) -> AsyncGenerator[pb.IngestResponse]:
         """Serves one stream.
 
         Raises:
@@ -54,22 +54,24 @@ class Ingester:
         events: asyncio.Queue[pb.IngestResponse] = asyncio.Queue(MAX_EVENTS)
         stream = _Stream(self._storing, self._limits, self._slots, events)
         running = asyncio.create_task(stream.run(requests))
+        next_event = asyncio.create_task(events.get())
         try:
-            while not running.done():
-                next_event = asyncio.create_task(events.get())
+            while not running.done() or next_event.done():
                 await asyncio.wait((next_event, running), return_when=asyncio.FIRST_COMPLETED)
                 if next_event.done():
-                    yield next_event.result()
-                else:
-                    next_event.cancel()
+                    event = next_event.result()
+                    next_event = asyncio.create_task(events.get())
+                    yield event
+            next_event.cancel()
             while not events.empty():
                 yield events.get_nowait()
             await running
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            for task in (running, next_event):
+                task.cancel()
+            await asyncio.gather(running, next_event, return_exceptions=True)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -50,8 +51,6 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _serve(source: BinaryIO, sink: BinaryIO, max_characters: int, language: str) -> None:
-    import json
-
     start = json.loads(_read_frame(source))
     content = bytearray()
     while part := _read_frame(source):

@@ -88,7 +88,7 @@ class Readers:
         sending = asyncio.create_task(self._send(process, file, name, media_type))
         try:
             while True:
-                message = await self._receive(process)
+                message = await _receive(process, self._timeout_s)
                 if "rejected" in message:
                     raise InvalidInput(str(message["rejected"]))
                 if "failed" in message:
@@ -104,7 +104,7 @@ class Readers:
             raise _Lost("it cannot be read; it may be damaged") from error
         finally:
             sending.cancel()
-            await asyncio.wait([sending])
+            await asyncio.gather(sending, return_exceptions=True)
 
     async def _send(self, process: asyncio.subprocess.Process, file: BinaryIO, name: str, media_type: str) -> None:
         if process.stdin is None:
@@ -117,21 +117,6 @@ class Readers:
                 await process.stdin.drain()
             process.stdin.write(frame(b""))
             await process.stdin.drain()
-
-    async def _receive(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
-        if process.stdout is None:
-            raise EngineFailed("a reader process has no output")
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-                if length > MAX_FRAME_BYTES:
-                    raise ValueError("a frame is too long")
-                message: dict[str, Any] = json.loads(await process.stdout.readexactly(length))
-                return message
-        except TimeoutError:
-            raise _Lost(f"reading it took more than {self._timeout_s:g} s without coming further") from None
-        except asyncio.IncompleteReadError:
-            raise _Lost("the process that read it ended: it is damaged, or needs too much memory") from None
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
@@ -146,9 +131,8 @@ class Readers:
         )
         self._running.add(process)
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await self._receive(process)
-        except (TimeoutError, InvalidInput):
+            await _receive(process, START_TIMEOUT_S)
+        except _Lost:
             self._kill(process)
             raise EngineFailed(
                 "the process that reads documents does not start; LEDGE_PARSER_MEMORY_BYTES too small?"
@@ -171,3 +155,20 @@ class Readers:
 
 class _Lost(InvalidInput):
     """The process is of no more use."""
+
+
+async def _receive(process: asyncio.subprocess.Process, timeout_s: float) -> dict[str, Any]:
+    """The next message. Raises _Lost when there is none, and ValueError for what is no message."""
+    if process.stdout is None:
+        raise EngineFailed("a reader process has no output")
+    try:
+        async with asyncio.timeout(timeout_s):
+            (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+            if length > MAX_FRAME_BYTES:
+                raise ValueError("a frame is too long")
+            message: dict[str, Any] = json.loads(await process.stdout.readexactly(length))
+            return message
+    except TimeoutError:
+        raise _Lost(f"reading it took more than {timeout_s:g} s without coming further") from None
+    except asyncio.IncompleteReadError:
+        raise _Lost("the process that read it ended: it is damaged, or needs too much memory") from None

@@ -34,8 +34,9 @@ class RagService(rpc.RagServiceServicer):
     async def Ingest(
         self, request_iterator: AsyncIterator[pb.IngestRequest], context: Any
     ) -> AsyncIterator[pb.IngestResponse]:
-        async for event in self._ingester.ingest(request_iterator):
-            yield event
+        async with aclosing(self._ingester.ingest(request_iterator)) as events:
+            async for event in events:
+                yield event
 
     async def ListDocuments(self, request: pb.ListDocumentsRequest, context: Any) -> pb.ListDocumentsResponse:
         limit = request.limit if request.HasField("limit") else DEFAULT_LISTED

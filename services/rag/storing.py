@@ -12,6 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+import grpc
+
 from services.kit.errors import InvalidInput
 from services.rag import chunk_record, document_record
 from services.rag.chunk_record import Origin
@@ -126,8 +128,14 @@ class Storing:
         writing: deque[asyncio.Task[int]] = deque()
 
         async def write(batch: list[Chunk]) -> int:
-            points = await self._encoder.points(origin, batch)
-            await self._library.write_chunks(collection, points)
+            try:
+                points = await self._encoder.points(origin, batch)
+                await self._library.write_chunks(collection, points)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+                    raise
+                # Something in this document; it must not end the ingest of others.
+                raise InvalidInput(f"it cannot be stored: {error.details()}") from error
             return len(batch)
 
         async def finish_oldest() -> None:
@@ -150,13 +158,12 @@ class Storing:
                 await finish_oldest()
         except InvalidInput:
             # What is on its way must have arrived before it can be deleted.
-            await asyncio.gather(*writing)
+            await asyncio.gather(*writing, return_exceptions=True)
             raise
         finally:
             for task in writing:
                 task.cancel()
-            if writing:
-                await asyncio.wait(writing)
+            await asyncio.gather(*writing, return_exceptions=True)
         return replace(record, pages=pages, chunks=chunks, media_type=media_type, complete=True)
 
     async def _batches(self, parts: AsyncIterator[Part]) -> AsyncIterator[tuple[list[Chunk], Part]]:

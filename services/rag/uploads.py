@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -33,16 +34,24 @@ class Upload:
     def write(self, content: bytes) -> None:
         self._digest.update(content)
         self.size_bytes += len(content)
-        try:
+        with _room_for_it():
             self.file.write(content)
-        except OSError as error:
-            raise EngineFailed(f"an uploaded document cannot be kept: {error.strerror}; set TMPDIR") from error
 
     def finish(self) -> None:
         self.sha256 = self._digest.digest()
+        with _room_for_it():
+            self.file.flush()
 
     def close(self) -> None:
         self.file.close()
+
+
+@contextmanager
+def _room_for_it() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EngineFailed(f"an uploaded document cannot be kept: {error.strerror}; set TMPDIR") from error
 
 
 def new_upload(start: pb.DocumentStart) -> Upload:

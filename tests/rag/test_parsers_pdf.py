@@ -57,6 +57,17 @@ def test_running_heads_and_page_numbers_are_left_out() -> None:
     assert all(text.startswith("Paragraph") for text in texts)
 
 
+def test_what_stands_beside_a_page_number_is_a_running_head() -> None:
+    def draw(canvas: Canvas) -> None:
+        for page, chapter in enumerate(("Of pumps", "Of valves", "Of mains"), start=1):
+            write_lines(canvas, [chapter], y=HEIGHT - 40, size=8)
+            write_lines(canvas, [f"{page}"], x=500, y=HEIGHT - 40, size=8)
+            write_lines(canvas, wrapped(PROSE, 80))
+            canvas.showPage()
+
+    assert told(blocks_of(pdf(draw)), *Kind) == [PROSE.strip()] * 3
+
+
 def test_a_paragraph_goes_on_over_the_page() -> None:
     def draw(canvas: Canvas) -> None:
         write_lines(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from services.kit.errors import InvalidInput
 from services.rag.document import Block, Kind
@@ -46,7 +46,11 @@ def read_html(content: bytes) -> Iterator[Block]:
     declared = _CHARSET.search(content[:2048])
     text = decode(content, declared[1].decode() if declared else None)
     _check_depth(text)
-    tree = LexborHTMLParser(text)
+    try:
+        tree = LexborHTMLParser(text)
+    except SelectolaxError as error:
+        # There is no HTML that cannot be parsed: lexbor fails for want of memory only.
+        raise MemoryError from error
     root, inside = _content(tree)
     if root is None:
         return

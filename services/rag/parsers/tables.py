@@ -12,7 +12,7 @@ from services.rag.document import Block, Kind
 MAX_ROW_CHARACTERS = 400
 """A longer row is cut between cells; each part begins with the row's first cell."""
 
-_FIGURE = re.compile(r"[\d£$€%.,:+\-–—/() ]*\d[\d£$€%.,:+\-–—/() ]*")
+_NO_TITLE = re.compile(r"^[\d£$€%.,:+\-–—/() ]*\d[\d£$€%.,:+\-–—/() ]*$|^[^\w(£$€%#№]|[,;.{]$")
 
 
 def rows(table: Sequence[Sequence[str]], *, header_rows: int | None = None, page: int | None = None) -> Iterator[Block]:
@@ -65,10 +65,13 @@ def _merged(header: Sequence[Sequence[str]]) -> list[str]:
 
 
 def looks_like_header(table: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names columns: all filled, all different, no figures. Two columns may be key and value."""
+    """Whether the first row names columns: all filled, all different, words and no figures, options or code.
+
+    Two columns may be keys and values.
+    """
     if len(table) < 2:
         return False
     first = table[0]
-    if not all(first) or len(set(first)) < len(first) or any(_FIGURE.fullmatch(cell) for cell in first):
+    if not all(first) or len(set(first)) < len(first) or any(map(_NO_TITLE.search, first)):
         return False
     return not (len(first) == 2 and first[0].endswith(":"))

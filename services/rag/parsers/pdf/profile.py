@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.rag.parsers.pdf.lines import Line
+from services.rag.parsers.pdf.lines import SAME_LINE, Line
 from services.rag.parsers.pdf.words import Frame
 
 MARGIN = 0.12
@@ -52,12 +52,19 @@ class Profile:
 
     def body(self, page: PageLines) -> list[Line]:
         """The lines of a page without running heads and feet and page numbers."""
-        edges = {
-            id(line)
-            for line in edge_lines(page)
+        edges = list(edge_lines(page))
+        # What stands beside a page number (the chapter's title, often) goes with it.
+        heights = [
+            line.baseline
+            for line in edges
             if normalised(line.text) in self.running or _PAGE_NUMBER.fullmatch(line.text)
+        ]
+        running = {
+            id(line)
+            for line in edges
+            if any(abs(line.baseline - height) <= SAME_LINE * line.size for height in heights)
         }
-        return [line for line in page.lines if id(line) not in edges]
+        return [line for line in page.lines if id(line) not in running]
 
     def heading_level(self, line: Line) -> int:
         """0: no heading."""
