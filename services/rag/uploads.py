@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+import math
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from ledge.rag.v1 import rag_pb2 as pb
 
 from services.kit.errors import EngineFailed, InvalidInput, TooSlow
@@ -16,6 +17,7 @@ from services.kit.errors import EngineFailed, InvalidInput, TooSlow
 MAX_NAME_CHARACTERS = 512
 MAX_CONTENT_BYTES = 2**20
 MAX_METADATA_BYTES = 16 * 1024
+MAX_METADATA_DEPTH = 16
 
 
 @dataclass(slots=True)
@@ -66,6 +68,25 @@ def check_start(start: pb.DocumentStart) -> None:
         raise InvalidInput(f"{start.name!r}: sha256 is 32 bytes, or absent")
     if start.metadata.ByteSize() > MAX_METADATA_BYTES:
         raise InvalidInput(f"{start.name!r}: metadata is larger than {MAX_METADATA_BYTES} bytes")
+    fault = _metadata_fault(Value(struct_value=start.metadata), MAX_METADATA_DEPTH)
+    if fault:
+        raise InvalidInput(f"{start.name!r}: metadata {fault}")
+
+
+def _metadata_fault(value: Value, depth: int) -> str:
+    """What is wrong with user metadata; empty: nothing."""
+    match value.WhichOneof("kind"):
+        case "number_value":
+            return "" if math.isfinite(value.number_value) else "holds a number that is not finite"
+        case "struct_value":
+            below: Iterable[Value] = value.struct_value.fields.values()
+        case "list_value":
+            below = value.list_value.values
+        case _:
+            return ""
+    if not depth:
+        return f"is nested more than {MAX_METADATA_DEPTH} deep"
+    return next(filter(None, (_metadata_fault(one, depth - 1) for one in below)), "")
 
 
 async def next_request(requests: AsyncIterator[pb.IngestRequest], idle_s: float | None) -> pb.IngestRequest | None:

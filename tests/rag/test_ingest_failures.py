@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import httpx
@@ -36,6 +36,13 @@ async def connected(process: ServiceProcess) -> AsyncIterator["Rag"]:
 def long_document(sections: int) -> File:
     text = "".join(f"# Section {number}\n\nThis is section {number}. {PROSE}\n\n" for number in range(sections))
     return File("long.md", text.encode())
+
+
+def nested(depth: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"end": True}
+    for _ in range(depth):
+        metadata = {"deeper": metadata}
+    return metadata
 
 
 async def test_bad_documents_are_named_with_their_reason_and_the_rest_goes_on(
@@ -118,6 +125,8 @@ async def test_content_that_is_not_what_its_sha256_promised_is_rejected(rag: "Ra
         ([CONFIG, pb.IngestRequest(document=pb.DocumentStart(name="a\nb"))], "printable"),
         ([CONFIG, pb.IngestRequest(document=pb.DocumentStart(name="a", sha256=b"short"))], "32 bytes"),
         ([CONFIG, pb.IngestRequest(document=File("a", b"", metadata={"k": "v" * 20_000}).start())], "metadata"),
+        ([CONFIG, pb.IngestRequest(document=File("a", b"", metadata=nested(17)).start())], "nested"),
+        ([CONFIG, pb.IngestRequest(document=File("a", b"", metadata={"k": float("nan")}).start())], "not finite"),
         ([CONFIG, pb.IngestRequest(document=GOOD.start()), pb.IngestRequest(content=bytes(2**20 + 1))], "at most"),
     ],
 )
