@@ -30,7 +30,7 @@ class LlmConfig(ServiceConfig):
     batch_tokens: int = Field(128, ge=16, le=65_536)
     """Prompt tokens computed between two steps, in `llamacpp`: what a long prompt may hold others up, and how soon a
     call that is cancelled in its prompt is gone."""
-    event_interval_ms: float = Field(15, ge=0, le=1000)
+    event_interval_ms: float = Field(20, ge=0, le=1000)
     """Tokens of a stream that are ready within this many milliseconds of its last event travel together, in `llamacpp`;
     the first token never waits. An event costs its process, its reader and the machine more than a token does."""
     kv_cache: Literal["f16", "q8_0"] = "f16"

@@ -18,6 +18,7 @@ from ledge.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
+from services.cli.bench.llm_in_process import WARM_UP_TOKENS
 from services.cli.bench.report import JsonFile, Report, Row
 from services.cli.bench.running import RunningService
 from services.kit.client import open_channel
@@ -108,8 +109,6 @@ def _overhead(address: str, library: InProcess, count: int, rounds: int, tokens:
     """The two sides take turns, so that what else the machine does falls on both."""
     prompts = _prompts(count)
     through_grpc, in_process = Measured(), Measured()
-    asyncio.run(_through_grpc(address, prompts, tokens))
-    library.measure(prompts, tokens)
     for _ in range(rounds):
         through_grpc.add(*asyncio.run(_through_grpc(address, prompts, tokens)))
         in_process.add(**library.measure(prompts, tokens))
@@ -168,7 +167,6 @@ def _beside_busy_services(profile: str, rounds: int, tokens: int) -> list[Row]:
 
 
 def _speed(address: str, rounds: int, tokens: int) -> float:
-    asyncio.run(_through_grpc(address, _prompts(1), tokens))
     measured = Measured()
     for _ in range(rounds):
         measured.add(*asyncio.run(_through_grpc(address, _prompts(1), tokens)))
@@ -180,8 +178,9 @@ async def _through_grpc(address: str, prompts: Sequence[str], max_tokens: int) -
     async with open_channel(address) as channel:
         await channel.channel_ready()
         stub = rpc.LlmServiceStub(channel)
-        began_s = time.perf_counter()
         try:
+            await asyncio.gather(*(_answer(stub, prompt, WARM_UP_TOKENS) for prompt in prompts))
+            began_s = time.perf_counter()
             answers = await asyncio.gather(*(_answer(stub, prompt, max_tokens) for prompt in prompts))
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error

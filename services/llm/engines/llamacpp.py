@@ -235,7 +235,8 @@ def _run(handle: Callable[..., None], body: bytes, channel: Channel) -> None:
     def heard(chunk: bytes) -> bool:
         if channel.closed:
             return True
-        channel.put(chunk)
+        if not openai_wire.is_progress(chunk):
+            channel.put(chunk)
         return False
 
     try:

@@ -93,6 +93,11 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
     return body
 
 
+def is_progress(chunk: bytes) -> bool:
+    """Whether a chunk only tells how far the prompt is. Text cannot look like it: its quotes are escaped."""
+    return b'"prompt_progress"' in chunk
+
+
 class Reader:
     """Reads the chunks of one call into pieces; keeps the end back until the usage, which follows it, is known."""
 
