@@ -107,7 +107,8 @@ class LlmServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Complete(self, request, context):
-        """Complete continues a plain text; no chat template is applied.
+        """Complete continues a plain text; no chat template is applied. The texts of
+        control tokens in the prompt are read as control tokens.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

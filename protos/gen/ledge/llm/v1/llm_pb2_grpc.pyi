@@ -50,7 +50,9 @@ class LlmServiceStub:
     carries the finish reason and the usage of each choice.
     """
     Complete: _grpc.UnaryUnaryMultiCallable[_llm_pb2.CompleteRequest, _llm_pb2.CompleteResponse]
-    """Complete continues a plain text; no chat template is applied."""
+    """Complete continues a plain text; no chat template is applied. The texts of
+    control tokens in the prompt are read as control tokens.
+    """
     CompleteStream: _grpc.UnaryStreamMultiCallable[_llm_pb2.CompleteStreamRequest, _llm_pb2.CompleteStreamResponse]
     """CompleteStream is Complete with the text sent as it is generated."""
     Tokenize: _grpc.UnaryUnaryMultiCallable[_llm_pb2.TokenizeRequest, _llm_pb2.TokenizeResponse]
@@ -84,7 +86,9 @@ class LlmServiceAsyncStub(LlmServiceStub):
     carries the finish reason and the usage of each choice.
     """
     Complete: _aio.UnaryUnaryMultiCallable[_llm_pb2.CompleteRequest, _llm_pb2.CompleteResponse]  # type: ignore[assignment]
-    """Complete continues a plain text; no chat template is applied."""
+    """Complete continues a plain text; no chat template is applied. The texts of
+    control tokens in the prompt are read as control tokens.
+    """
     CompleteStream: _aio.UnaryStreamMultiCallable[_llm_pb2.CompleteStreamRequest, _llm_pb2.CompleteStreamResponse]  # type: ignore[assignment]
     """CompleteStream is Complete with the text sent as it is generated."""
     Tokenize: _aio.UnaryUnaryMultiCallable[_llm_pb2.TokenizeRequest, _llm_pb2.TokenizeResponse]  # type: ignore[assignment]
@@ -133,7 +137,9 @@ class LlmServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _llm_pb2.CompleteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_llm_pb2.CompleteResponse, _abc.Awaitable[_llm_pb2.CompleteResponse]]:
-        """Complete continues a plain text; no chat template is applied."""
+        """Complete continues a plain text; no chat template is applied. The texts of
+        control tokens in the prompt are read as control tokens.
+        """
 
     @_abc_1.abstractmethod
     def CompleteStream(
