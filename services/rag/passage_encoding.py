@@ -15,7 +15,7 @@ from services.rag.document import Chunk
 from services.rag.peers import Peers
 
 MAX_INPUTS = 2048
-CHUNKING = 1
+CHUNKING = 2
 """Raise it when chunks come out otherwise than before: documents sent again are then stored anew."""
 
 

@@ -27,6 +27,8 @@ def cut(text: str, language: str = "en") -> list[str]:
         ["Hold the pH at 6.7 ± 0.2.", "See Table 4 for limits.", "Report to ext. 214."],
         ["Write to ada@works.example or see www.works.example.", "We reply in two days."],
         ["The first stage ended...", "The second one began."],
+        ["Demand was 41.6 Ml/d in all.", "The peak was 52.3 Ml/d.", "The rest is lost."],
+        ["It overflows at 224.0 m.", "Upper Lammas is drawn down first.", "It holds 12 kg."],
     ],
 )
 def test_english_sentences(expected: list[str]) -> None:
