@@ -4,6 +4,7 @@ Exit 0: done. 1: failed, or not all is well. 2: wrongly asked. 130: interrupted.
 standard error; LEDGE_LOG_LEVEL=DEBUG adds where it came from.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -64,6 +65,8 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 def main() -> NoReturn:
     """The entry point. Never returns."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    # What a library would log is told by the command itself, once and for people.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         get_command(app)(prog_name="ledge")
     except KeyboardInterrupt:

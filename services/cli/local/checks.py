@@ -128,13 +128,13 @@ def memory_limit_bytes() -> int:
     return total_bytes
 
 
-def check_disk(name: str, folder: Path, setting: str) -> Check:
+def check_disk(name: str, folder: Path, setting: str, least_bytes: int = LEAST_FREE_BYTES) -> Check:
     """Room where a folder lies or will be made."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free_bytes = shutil.disk_usage(there).free
     found = f"{readable(free_bytes)} free at {folder}"
     advice = f"free some space, or name another place with {setting}"
-    if free_bytes < LEAST_FREE_BYTES:
+    if free_bytes < least_bytes:
         return Check(name, "failure", found, advice)
     if free_bytes < GOOD_FREE_BYTES:
         return Check(name, "warning", found, advice)
