@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import psutil
 import pytest
 from ledge.retrieval.v1 import retrieval_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2_grpc as rpc
@@ -176,9 +177,12 @@ async def test_ended_while_it_builds_an_index_it_ends_at_once_and_loses_nothing(
                 else:
                     await stub.Upsert(upsert("c", wide_points(range(1, 500))))
                 await asyncio.to_thread(process.wait_for, "optimising", 100)
+                children = psutil.Process(process.process.pid).children()
                 getattr(process, end)()
                 if end == "terminate":
-                    assert process.wait(10) == 0
+                    assert process.wait(30) == 0
+                _, left = psutil.wait_procs(children, timeout=30)
+                assert not left
     with service("retrieval", **settings) as process:
         async with stub_of(process) as stub:
             assert (await stub.Count(pb.CountRequest(collection="c"))).points == ENOUGH
@@ -195,7 +199,7 @@ async def test_a_collection_deleted_while_its_index_is_built_is_gone(tmp_path: P
             await stub.Upsert(upsert("c", [given(1)]))
             await check(stub, [1])
             process.terminate()
-            assert process.wait(10) == 0
+            assert process.wait(30) == 0
         assert not [entry for entry in process.log if entry.get("level") == "error"]
 
 

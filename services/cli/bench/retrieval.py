@@ -1,6 +1,7 @@
 """`ledge bench retrieval`: how fast and how exact search is over many points, through gRPC, beside exact search."""
 
 import asyncio
+import contextlib
 import tempfile
 import time
 import urllib.request
@@ -12,12 +13,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import typer
 from ledge.retrieval.v1 import retrieval_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2_grpc as rpc
 
 from services.cli.bench.report import JsonFile, Report, Row, percentile
-from services.cli.bench.running import RunningService, resident_bytes
+from services.cli.bench.running import RunningService, proportional_bytes, resident_bytes
 from services.kit.client import open_channel
 from services.kit.errors import EngineFailed
 
@@ -151,8 +153,9 @@ async def _search_meanwhile(stub: Any, corpus: Corpus, service: RunningService) 
     started_s = time.monotonic()
     optimized = asyncio.create_task(_optimized(service))
     meanwhile_ms: list[float] = []
-    index = 0
+    index = peak_bytes = 0
     while not optimized.done():
+        peak_bytes = max(peak_bytes, _with_children_bytes(service.pid))
         meanwhile_ms.append(await _timed_ms(stub.Search(hybrid(corpus, index))))
         index += 1
         await asyncio.sleep(0.05)
@@ -160,7 +163,18 @@ async def _search_meanwhile(stub: Any, corpus: Corpus, service: RunningService) 
     return [
         Row("optimise, after the last insert", time.monotonic() - started_s, "s", note="searches go on"),
         Row("hybrid p95 while optimising, 1 caller", percentile(meanwhile_ms, 95), "ms", note=f"{index} searches"),
+        Row(
+            "memory while optimising, peak", peak_bytes / 2**20, "MiB", note="service and optimiser, shared pages once"
+        ),
     ]
+
+
+def _with_children_bytes(pid: int) -> int:
+    total = 0
+    for process in (psutil.Process(pid), *psutil.Process(pid).children()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += proportional_bytes(process.pid)
+    return total
 
 
 async def _optimized(service: RunningService) -> None:

@@ -21,15 +21,15 @@ import qdrant_edge as qe
 
 from services.kit.errors import EngineFailed, LedgeError, NotFound, NotReady
 from services.retrieval.analysis import Analysis
-from services.retrieval.attachments import Attachments, Version
 from services.retrieval.engine import Filter, Hit, Point, Query, Selection, TermCount
 from services.retrieval.engines import qdrant_shard as shards
+from services.retrieval.engines.qdrant_bookkeeping import TRACES, Bookkeeping
 from services.retrieval.engines.qdrant_description import Description
 from services.retrieval.engines.qdrant_filter import index_of, to_qdrant, wanted_indexes
 from services.retrieval.engines.qdrant_optimizer import Optimizer
 from services.retrieval.engines.qdrant_reading import fetch
 from services.retrieval.engines.qdrant_search import find
-from services.retrieval.engines.qdrant_shard import TERMS, VERSION, Tuning, failures
+from services.retrieval.engines.qdrant_shard import Tuning, failures
 from services.retrieval.term_counts import TermCounts
 
 log = logging.getLogger("ledge.retrieval")
@@ -64,16 +64,11 @@ class QdrantCollection:
             self._shard = qe.EdgeShard.load(str(self._shard_directory))
             info = self._shard.info()
             self.points: int = self._shard.count(qe.CountRequest(exact=True))
+            self._books = Bookkeeping(directory, self._shard)
         self._fields = set(info.payload_schema)
         self._wanted_fields: dict[str, str] = {}
-        self._attachments = Attachments(directory / "attachments")
-        self._stale: list[Version] = []
-        self._last_version = time.time_ns()
-        counts = TermCounts.load(directory)
-        self._counts_saved = counts is not None
-        self._counts = counts or self._recover()
         # Each text's sparse vector counts as indexed too.
-        self.unoptimized = max(0, self.points - max(0, info.indexed_vectors_count - self._counts.points))
+        self.unoptimized = max(0, self.points - max(0, info.indexed_vectors_count - self._books.counts.points))
         """Points written or removed since the last optimising."""
         self._logged = 0
         """Points that the shard's log holds; a shard that takes over begins with a short one."""
@@ -105,32 +100,28 @@ class QdrantCollection:
             if path.name != self._description.shard:
                 shutil.rmtree(path, ignore_errors=True)
 
-    # Writing
-
     def upsert(self, points: Sequence[Point]) -> None:
         points = list({point.id: point for point in points}.values())
         self._require_space(sum(map(_weight_bytes, points)), self._tuning.reserved_disk_bytes)
         weights = [self._analysis.weigh(point.text) for point in points]
         with self._writing():
-            replaced = _traces(self._shard.retrieve([point.id for point in points], [VERSION], [TERMS]))
-            versions = {point.id: self._next_version() for point in points if point.attachments}
+            replaced = self._shard.retrieve([point.id for point in points], *TRACES)
             self._touch([point.id for point in points])
-            if versions:
-                self._attachments.put(((p.id, versions[p.id]), p.attachments) for p in points if p.attachments)
-            stored = [
-                shards.stored(point, terms, versions.get(point.id))
-                for point, terms in zip(points, weights, strict=True)
-            ]
+            versions = self._books.attach(points)
             try:
-                shards.write(self._shard, stored)
+                shards.write(
+                    self._shard,
+                    [
+                        shards.stored(point, terms, versions.get(point.id))
+                        for point, terms in zip(points, weights, strict=True)
+                    ],
+                )
                 shards.sync_log(self._shard_directory)
             except Exception:
-                self._recount_after_failure()
+                self._recover()
                 raise
-            self._forget(replaced)
-            for terms in weights:
-                if terms:
-                    self._counts.add(terms)
+            self._books.forget(replaced)
+            self._books.add(weights)
             self._wrote(len(points), len(points) - len(replaced))
 
     def _require_space(self, wanted_bytes: int, reserved_bytes: int) -> None:
@@ -142,36 +133,28 @@ class QdrantCollection:
             before = self.points
             try:
                 for start in range(0, len(ids), shards.PAGE_POINTS):
-                    self._remove(
-                        self._shard.retrieve(list(ids[start : start + shards.PAGE_POINTS]), [VERSION], [TERMS])
-                    )
+                    self._remove(self._shard.retrieve(list(ids[start : start + shards.PAGE_POINTS]), *TRACES))
                 if filter is not None:
                     self._want_indexes(filter)
-                    for page in shards.pages(self._shard, to_qdrant(filter), [VERSION], [TERMS]):
+                    for page in shards.pages(self._shard, to_qdrant(filter), *TRACES):
                         self._remove(page)
                 shards.sync_log(self._shard_directory)
             except Exception:
-                self._recount_after_failure()
+                self._recover()
                 raise
             return before - self.points
 
     def _remove(self, records: Sequence[Any]) -> None:
-        traces = _traces(records)
-        if traces:
-            self._touch(list(traces))
-            shards.remove(self._shard, list(traces))
-            self._forget(traces)
-            self._wrote(len(traces), -len(traces))
-
-    def _next_version(self) -> int:
-        self._last_version = max(self._last_version + 1, time.time_ns())
-        return self._last_version
+        ids = [str(record.id) for record in records]
+        if ids:
+            self._touch(ids)
+            shards.remove(self._shard, ids)
+            self._books.forget(records)
+            self._wrote(len(ids), -len(ids))
 
     def _touch(self, ids: Sequence[str]) -> None:
-        """Before a write: from here on the saved term counts are old, and so are these points in a copy."""
-        if self._counts_saved:
-            TermCounts.forget(self._directory)
-            self._counts_saved = False
+        """Before a write: from here on the books on disk are old, and so are these points in a copy."""
+        self._books.begin()
         if self._touched is not None:
             self._touched.update(ids)
 
@@ -181,51 +164,21 @@ class QdrantCollection:
         self._logged += changed
         self._written_s = time.monotonic()
 
-    def _forget(self, traces: "dict[str, tuple[list[int], int | None]]") -> None:
-        for id, (terms, version) in traces.items():
-            if terms:
-                self._counts.remove(terms)
-            if version is not None:
-                self._stale.append((id, version))
-
-    def _discard_stale(self) -> None:
-        if self._stale:
-            self._attachments.discard(self._stale)
-            self._stale.clear()
-
-    def _recount_after_failure(self) -> None:
-        """A write that failed may have been done in part: ask the shard what is true, as after a crash."""
-        self._stale.clear()
-        self._counts = self._recover()
+    def _recover(self) -> None:
+        """A write that failed may have been done in part."""
+        self._books.recover(self._shard)
         self.points = self._shard.count(qe.CountRequest(exact=True))
-
-    def _recover(self) -> TermCounts:
-        """Counts terms again and finds attachments of no point, after a stop that was no clean one."""
-        attached: set[Version] = set()
-
-        def terms_by_page() -> Iterator[list[list[int]]]:
-            for page in shards.pages(self._shard, None, [VERSION], [TERMS]):
-                traces = _traces(page)
-                attached.update((id, version) for id, (_, version) in traces.items() if version is not None)
-                yield [terms for terms, _ in traces.values()]
-
-        with failures():
-            counts = TermCounts.of_points(terms_by_page())
-        self._stale += [version for version in self._attachments.versions() if version not in attached]
-        return counts
-
-    # Reading
 
     def search(self, query: Query) -> list[Hit]:
         with self._reading() as shard:
             self._want_indexes(query.filter)
-            terms = self._counts.rarities(self._analysis.ids(query.text)) if query.text else {}
+            terms = self._books.counts.rarities(self._analysis.ids(query.text)) if query.text else {}
             found, cosines = find(shard, query, terms, self._tuning.search_effort)
             points = {point.id: point for point in self._fetch([id for id, _ in found], query.selection)}
             return [Hit(points[id], score, cosines.get(id)) for id, score in found if id in points]
 
     def _fetch(self, ids: Sequence[str], selection: Selection) -> list[Point]:
-        return fetch(lambda: self._shard, self._attachments, ids, selection, self._tuning.most_answer_bytes)
+        return fetch(lambda: self._shard, self._books.attachments, ids, selection, self._tuning.most_answer_bytes)
 
     def scroll(
         self, filter: Filter, limit: int, start: str | None, selection: Selection
@@ -250,10 +203,8 @@ class QdrantCollection:
         counted: dict[str, TermCount] = {}
         for term in self._analysis.terms(text):
             if term.term not in counted:
-                counted[term.term] = TermCount(term.word, term.term, self._counts.of(term.id))
-        return list(counted.values()), self._counts.points
-
-    # Keeping it fast
+                counted[term.term] = TermCount(term.word, term.term, self._books.counts.of(term.id))
+        return list(counted.values()), self._books.counts.points
 
     def _want_indexes(self, filter: Filter) -> None:
         for field, kind in wanted_indexes(filter):
@@ -270,9 +221,9 @@ class QdrantCollection:
         now_s = time.monotonic()
         worth = self._worth_optimizing()
         much = self.unoptimized >= max(after_points, self.points // GROWTH) or self._logged > LONG_LOG_POINTS
-        if self._wanted_fields or (worth and much) or len(self._stale) > FEW_STALE:
+        if self._wanted_fields or (worth and much) or len(self._books.stale) > FEW_STALE:
             due_s = now_s
-        elif self._stale or worth:
+        elif self._books.stale or worth:
             due_s = self._written_s + idle_s
         else:
             return None
@@ -289,7 +240,7 @@ class QdrantCollection:
         """
         self._not_before_s = time.monotonic() + PAUSE_AFTER_FAILURE_S
         with self._writing():
-            self._discard_stale()
+            self._books.discard_stale()
             if self.points <= FEW_POINTS:
                 self._index_here()
             wanted = bool(self._wanted_fields) or self._worth_optimizing()
@@ -357,12 +308,9 @@ class QdrantCollection:
         """Makes everything durable, so that the next start has nothing to recover."""
         with self._writing():
             self._refusal = NotReady("the service is stopping")
-            self._discard_stale()
             self._shard.flush()
-            if not self._counts_saved:
-                self._counts.save(self._directory)
             self._shard.close()
-            self._attachments.close()
+            self._books.close()
 
     def stop_optimizing(self) -> None:
         self._optimizer.stop()
@@ -393,8 +341,3 @@ def _weight_bytes(point: Point) -> int:
     attachments_bytes = sum(map(len, point.attachments.values()))
     vector_bytes = point.vector.nbytes if point.vector is not None else 0
     return 4 * (vector_bytes + len(point.text)) + 2 * attachments_bytes
-
-
-def _traces(records: Sequence[Any]) -> dict[str, tuple[list[int], int | None]]:
-    """What points leave behind when they go: their terms, and the version of their attachments."""
-    return {str(record.id): (shards.terms_of(record), shards.version_of(record)) for record in records}
