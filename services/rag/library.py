@@ -10,6 +10,7 @@ from services.kit.errors import NotFound, step
 from services.rag import document_record
 from services.rag.collections import Collection, field_is
 from services.rag.document_record import DocumentRecord
+from services.rag.patience import patiently
 from services.rag.peers import Peers
 
 _SCROLL_POINTS = 1000
@@ -54,7 +55,7 @@ class Library:
             yield retrieval_pb2.UpsertRequest(points=points)
 
         with step("retrieval"):
-            await self._retrieval.Upsert(requests())
+            await patiently(lambda: self._retrieval.Upsert(requests()))
 
     async def written(self, collection: Collection, name: str, revision: str) -> set[str]:
         """Ids of the chunks that are there of one revision of a document."""

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from itertools import islice
 
-import grpc
 from ledge.embedding.v1 import embedding_pb2
 from ledge.retrieval.v1 import retrieval_pb2
 
-from services.kit.errors import NotReady, retry_delay_s, step
+from services.kit.errors import NotReady, step
 from services.rag import chunk_record
 from services.rag.chunk_record import Origin
 from services.rag.document import Chunk
+from services.rag.patience import patiently
 from services.rag.peers import Peers
 
 MAX_INPUTS = 2048
@@ -51,17 +51,10 @@ class PassageEncoder:
         return [chunk_record.to_point(origin, chunk, list(islice(rest, len(chunk.segments)))) for chunk in chunks]
 
     async def _embed(self, texts: list[str], outputs: embedding_pb2.Outputs) -> list[embedding_pb2.Embedding]:
-        """Embeds passages; while the service is full it waits as long as it is told to: an ingest has time."""
         request = embedding_pb2.EmbedRequest(
             inputs=texts, input_type=embedding_pb2.PASSAGE, truncate=embedding_pb2.END, outputs=outputs
         )
         async with self._turn:
-            while True:
-                try:
-                    with step("embedding"):
-                        return list((await self._embedding.Embed(request)).embeddings)
-                except grpc.aio.AioRpcError as error:
-                    delay_s = retry_delay_s(error.trailing_metadata())
-                    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED or delay_s is None:
-                        raise
-                    await asyncio.sleep(delay_s)
+            with step("embedding"):
+                response = await patiently(lambda: self._embedding.Embed(request))
+        return list(response.embeddings)

@@ -103,7 +103,7 @@ async def points(stub: "Retrieval", collection: str = "default") -> list[retriev
     """All points of a collection of `retrieval`."""
     found: list[retrieval_pb2.Point] = []
     everything = retrieval_pb2.Selection(text=True, metadata=True, vector=True, attachments=[ATTACHMENT])
-    request = retrieval_pb2.ScrollRequest(collection=collection, limit=1000, selection=everything)
+    request = retrieval_pb2.ScrollRequest(collection=collection, limit=50, selection=everything)
     while True:
         response = await stub.Scroll(request)
         found += response.points

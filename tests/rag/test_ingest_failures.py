@@ -259,6 +259,19 @@ async def test_a_cancelled_ingest_frees_its_place(storage: Storage, collection: 
             assert (await ingest(rag, [GOOD], collection)).outcome("good.md") == "STORED"
 
 
+async def test_an_ingest_waits_while_the_encoder_is_full(storage: Storage, collection: str) -> None:
+    full = {"LEDGE_MAX_QUEUE_TOKENS": "600", "LEDGE_MAX_BATCH_TOKENS": "64", "LEDGE_WORKERS": "1"}
+    with service("embedding", LEDGE_ENGINE="scripted", **full) as embedding:
+        settings = {**storage.settings, "LEDGE_EMBEDDING_ADDRESS": embedding.address, "LEDGE_EMBED_TOKENS": "500"}
+        with service("rag", **settings, LEDGE_EMBED_CALLS="8") as process:
+            async with connected(process) as rag:
+                files = [File(f"{number}.md", long_document(10).content) for number in range(8)]
+                told = await asyncio.gather(*(ingest(rag, [file], collection) for file in files))
+                assert {one.outcome(file.name) for one, file in zip(told, files, strict=True)} == {"STORED"}
+        refused = [entry for entry in embedding.log if entry.get("code") == "RESOURCE_EXHAUSTED"]
+        assert refused, "the queue was never full: the test proves nothing"
+
+
 async def test_an_ingest_without_its_peers_fails_with_their_status(storage: Storage, collection: str) -> None:
     with service("embedding", LEDGE_ENGINE="scripted") as embedding:
         settings = {**storage.settings, "LEDGE_EMBEDDING_ADDRESS": embedding.address, "LEDGE_EMBED_TOKENS": "500"}
