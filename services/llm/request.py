@@ -35,6 +35,7 @@ MAX_PRIORITY = 100
 MAX_JSON_BYTES = 256 * 1024
 MAX_GRAMMAR_BYTES = 32 * 1024
 MAX_REGEX_BYTES = 4 * 1024
+MAX_TOKENIZED_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 """Nesting of a schema, a grammar or template arguments: parsers on the way to the engine recurse."""
 
@@ -88,6 +89,12 @@ def read_messages(messages: Sequence[pb.Message]) -> list[Message]:
     if not 1 <= len(messages) <= MAX_MESSAGES:
         raise InvalidInput(f"{len(messages)} messages; a request takes 1 to {MAX_MESSAGES}")
     return [_message(index, message) for index, message in enumerate(messages)]
+
+
+def check_tokenized(*texts: str) -> None:
+    """Tokenising cannot be stopped, so what is tokenised is bounded."""
+    if sum(len(text.encode()) for text in texts) > MAX_TOKENIZED_BYTES:
+        raise InvalidInput(f"the text is longer than {MAX_TOKENIZED_BYTES} bytes; tokenize it in parts")
 
 
 def read_token_ids(token_ids: Sequence[int], model: Model) -> Sequence[int]:
@@ -172,6 +179,8 @@ def _tools(request: pb.ChatRequest) -> tuple[Sequence[Tool], bool]:
     choice = request.tool_choice
     if len(request.tools) > MAX_TOOLS:
         raise InvalidInput(f"{len(request.tools)} tools; a request takes up to {MAX_TOOLS}")
+    if sum(len(tool.parameters_json_schema) for tool in request.tools) > MAX_JSON_BYTES:
+        raise InvalidInput(f"the schemas of the tools are longer than {MAX_JSON_BYTES} bytes together")
     tools = [_tool(tool) for tool in request.tools]
     if len({tool.name for tool in tools}) < len(tools):
         raise InvalidInput("two tools have the same name")

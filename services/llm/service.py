@@ -17,6 +17,7 @@ from services.llm.engine import Engine, Job, Piece, Usage
 from services.llm.request import (
     chat_jobs,
     check_model,
+    check_tokenized,
     complete_jobs,
     priority_of,
     read_messages,
@@ -94,9 +95,12 @@ class LlmService(rpc.LlmServiceServicer):
         check_model(request.model, self._model)
         match request.WhichOneof("input"):
             case "text":
+                check_tokenized(request.text)
                 token_ids = await self._engine.tokenize(request.text, add_special_tokens=request.add_special_tokens)
             case "messages":
-                token_ids = await self._engine.tokenize_chat(read_messages(request.messages.messages))
+                messages = read_messages(request.messages.messages)
+                check_tokenized(*(message.content for message in messages))
+                token_ids = await self._engine.tokenize_chat(messages)
             case _:
                 raise InvalidInput("nothing to tokenize: set text or messages")
         return pb.TokenizeResponse(token_ids=token_ids, max_context_tokens=self._model.max_context_tokens)

@@ -188,6 +188,27 @@ async def test_a_prompt_that_does_not_fit_says_both_lengths(llm: Any) -> None:
         assert str(tokens.max_context_tokens) in error.details()
 
 
+async def test_a_prompt_of_megabytes_is_refused_before_it_is_read_whole(llm: Any) -> None:
+    requests = [
+        chat("x" * 12_000_000),
+        chat("water " * 1_000_000),
+        chat("hello", tools=[pb.Tool(name="x", description="y" * 6_000_000)]),
+    ]
+    for request in requests[: None if (await engine_of(llm)) == "llamacpp" else 2]:
+        error = await refused(llm.Chat(request, timeout=30))
+        assert error.code() is INVALID
+        assert "the context holds" in error.details()
+    ids = pb.CompleteRequest(token_ids=pb.TokenIds(ids=[5] * 500_000))
+    assert "500000 tokens" in (await refused(llm.Complete(ids))).details()
+    for input_ in ({"text": "x" * 1_100_000}, {"messages": pb.MessageList(messages=[user("x" * 1_100_000)])}):
+        assert "1048576 bytes" in (await refused(llm.Tokenize(pb.TokenizeRequest(**input_)))).details()
+
+
+async def engine_of(llm: Any) -> str:
+    engine: str = (await llm.ListModels(pb.ListModelsRequest())).models[0].engine
+    return engine
+
+
 async def test_the_model_is_listed_and_only_it_is_found(llm: Any, served: Served) -> None:
     (model,) = (await llm.ListModels(pb.ListModelsRequest())).models
     assert model.engine == served.engine
@@ -226,6 +247,10 @@ async def test_no_engine_here_verifies_drafts(served: Served) -> None:
         (chat("hello", priority=101), "priority"),
         (chat("hello", tools=[TANK, TANK]), "same name"),
         (chat("hello", tools=[pb.Tool(name="two words")]), "tool name"),
+        (
+            chat("hello", tools=[pb.Tool(name=f"f{i}", parameters_json_schema=" " * 9999) for i in range(99)]),
+            "together",
+        ),
         (chat("hello", tools=[pb.Tool(name="x", parameters_json_schema="[]")]), "object"),
         (chat("hello", tool_choice=pb.ToolChoice(mode=pb.ToolChoice.REQUIRED)), "no tools"),
         (chat("hello", tools=[TANK], tool_choice=pb.ToolChoice(name="other")), "other"),

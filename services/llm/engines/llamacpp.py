@@ -37,6 +37,8 @@ CONTROL_TEXT = re.compile(r"<\|[^<>|\s]{1,64}\|>|</?s>|</?\w+_of_turn>|\[/?INST\
 HTTP_TIMEOUT_S = 60.0
 PRIME_TIMEOUT_S = 300.0
 MAX_TOLD_CHARACTERS = 400
+COUNTED_BY_LIBRARY_CHARACTERS = 128 * 1024
+COUNTED_AT_ONCE_CHARACTERS = 32 * 1024
 
 
 async def load_llamacpp(config: LlmConfig) -> "LlamaCpp":
@@ -73,8 +75,10 @@ class Native:
         try:
             self.server = xllamacpp.Server(parameters(weights, config, self.socket))
         except RuntimeError as error:
-            shutil.rmtree(self.directory, ignore_errors=True)
             raise EngineFailed(f"llama.cpp cannot load {weights.name}: not a model it knows, or too large") from error
+        finally:
+            if not hasattr(self, "server"):
+                shutil.rmtree(self.directory, ignore_errors=True)
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://llama") as http:
             self.properties: dict[str, Any] = http.get("/props", timeout=HTTP_TIMEOUT_S).json()
             models = http.get("/v1/models", timeout=HTTP_TIMEOUT_S).json()
@@ -107,8 +111,15 @@ def parameters(weights: Path, config: LlmConfig, socket: Path) -> Any:
     params.endpoint_metrics = True
     params.verbosity = 0
     if config.chat_template_file is not None:
-        params.chat_template = config.chat_template_file.read_text()
+        params.chat_template = _read_template(config.chat_template_file)
     return params
+
+
+def _read_template(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"LEDGE_CHAT_TEMPLATE_FILE: {path} cannot be read as text") from error
 
 
 class LlamaCpp:
@@ -171,9 +182,12 @@ class LlamaCpp:
 
     async def _pieces(self, job: Job, grammar: str | None) -> AsyncGenerator[Piece, None]:
         if isinstance(job.prompt, ChatPrompt):
+            chat = self._chat(job.prompt)
+            await self._refuse_far_too_long(openai_wire.texts(chat))
             handle = self.native.server.handle_chat_completions
-            body = openai_wire.chat_request(self._chat(job.prompt), job.sampling, grammar)
+            body = openai_wire.chat_request(chat, job.sampling, grammar)
         else:
+            await self._refuse_far_too_long(job.prompt.content)
             handle = self.native.server.handle_completions
             body = openai_wire.text_request(job.prompt, job.sampling, grammar)
         channel = Channel(self._handover)
@@ -212,6 +226,24 @@ class LlamaCpp:
     def _defused(self, text: str) -> str:
         """The text with an invisible space in whatever the template would read as a control token."""
         return self._control_text.sub(lambda match: f"{match[0][0]}\u200b{match[0][1:]}", text)
+
+    async def _refuse_far_too_long(self, content: str | Sequence[int]) -> None:
+        """llama.cpp counts a prompt's tokens itself, but cannot be stopped in it: megabytes would take it minutes."""
+        room = self.model.max_context_tokens
+        if not isinstance(content, str) and len(content) > room:
+            raise InvalidInput(f"the prompt has {len(content)} tokens, the context holds {room}, answer included")
+        if not isinstance(content, str) or len(content) <= COUNTED_BY_LIBRARY_CHARACTERS:
+            return
+        tokens = 0
+        for start in range(0, len(content), COUNTED_AT_ONCE_CHARACTERS):
+            part = content[start : start + COUNTED_AT_ONCE_CHARACTERS]
+            tokens += len(await self._tokenize(part, add_special=False, parse_special=False))
+            # A word that a cut divides may count for a few tokens more.
+            if tokens > 1.1 * room + 100:
+                raise InvalidInput(
+                    f"the prompt has over {room} tokens, {tokens} in its first part alone, the context "
+                    f"holds {room}, answer included"
+                )
 
     async def _tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> Sequence[int]:
         body = {"content": text, "add_special": add_special, "parse_special": parse_special}

@@ -60,6 +60,13 @@ def message(one: Message, plain: Callable[[str], str]) -> dict[str, Any]:
     return told
 
 
+def texts(chat: Mapping[str, Any]) -> str:
+    """All that the template will write of a chat, about as long as it will be."""
+    parts = [one["content"] for one in chat["messages"]]
+    parts += [json.dumps(one["tool_calls"]) for one in chat["messages"] if "tool_calls" in one]
+    return "\n".join([*parts, *(json.dumps(one) for one in chat.get("tools", ()))])
+
+
 def tool(one: Tool) -> dict[str, Any]:
     """A tool for a template that knows tools."""
     function = {"name": one.name, "description": one.description, "parameters": dict(one.parameters)}
