@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import grpc
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
@@ -17,6 +18,9 @@ from services.gateway.routes import chat, embeddings, health, models
 from services.kit import ops
 from services.kit.errors import LedgeError
 
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own would tell every request twice, with the messages of exceptions, which may quote it."""
+
 
 def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI:
     """The app for one gateway. Its interactive documentation would load from a CDN, so only the schema is served."""
@@ -27,6 +31,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
         redoc_url=None,
         openapi_url="/v1/openapi.json",
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state.peers = peers
     app.state.status = status
