@@ -22,7 +22,12 @@ async def serve(config: GatewayConfig) -> int:
     port = listener.getsockname()[1]
     peers = connect_peers(config)
     status = ops.Status("gateway", config)
-    server = ops.http_server(make_app(config, peers, status), drain_s=config.drain_s, tls=config)
+    server = ops.http_server(
+        make_app(config, peers, status),
+        drain_s=config.drain_s,
+        tls=config,
+        client_timeout_s=config.client_timeout_s,
+    )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     log.info("listening", extra={"port": port, "ops_port": port})
     status.ready = True

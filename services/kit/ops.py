@@ -17,7 +17,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from ledge.model.v1 import model_pb2
@@ -34,6 +34,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.kit.auth import Keys
 from services.kit.config import ServiceConfig, refuse
 from services.kit.errors import Unauthenticated
+from services.kit.http_connection import connections
 
 LICENCE = "Apache-2.0"
 
@@ -170,12 +171,15 @@ def listen(host: str, port: int, setting: str, *, client_timeout_s: float = 60) 
     return bound
 
 
-def http_server(app: Any, *, drain_s: float = 5, tls: ServiceConfig | None = None) -> uvicorn.Server:
+def http_server(
+    app: Any, *, drain_s: float = 5, tls: ServiceConfig | None = None, client_timeout_s: float = 60
+) -> uvicorn.Server:
     """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
 
     Args:
         drain_s: how long requests in flight may take to finish.
         tls: settings whose certificate it shows and whose client authorities it asks for, where they name any.
+        client_timeout_s: how long a connection may go without a whole head of a request.
     """
     settings: dict[str, Any] = {}
     if tls is not None and tls.tls_cert_file is not None:
@@ -186,6 +190,7 @@ def http_server(app: Any, *, drain_s: float = 5, tls: ServiceConfig | None = Non
         uvicorn.Config(
             app,
             lifespan="off",
+            http=cast(Any, connections(client_timeout_s)),
             ws="none",
             log_config=None,
             access_log=False,

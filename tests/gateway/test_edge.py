@@ -46,13 +46,15 @@ async def test_keys_and_texts_are_in_no_log_and_no_metric(suite: Suite) -> None:
     assert not [secret for secret in secrets if secret in told]
 
 
-async def test_a_request_keeps_its_id_and_trace_through_every_hop(suite: Suite) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_keeps_its_id_and_trace_through_every_hop(suite: Suite, stream: bool) -> None:
     trace_id = "0af7651916cd43dd8448eb211c80319c"
-    headers = {"x-request-id": "traced-1", "traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    request_id = f"traced-{stream}"
+    headers = {"x-request-id": request_id, "traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
     async with suite.http() as http:
-        response = await http.post("/v1/chat/completions", json=ask("hi"), headers=headers)
-    assert response.headers["x-request-id"] == "traced-1"
-    calls = [await suite.call(process, "traced-1") for process in (suite.gateway, suite.llm)]
+        response = await http.post("/v1/chat/completions", json=ask("hi", stream=stream), headers=headers)
+    assert response.headers["x-request-id"] == request_id
+    calls = [await suite.call(process, request_id) for process in (suite.gateway, suite.llm)]
     assert [call["trace_id"] for call in calls] == [trace_id, trace_id]
     assert [call["tenant"] for call in calls] == ["ada", "ada"]
 
@@ -177,6 +179,11 @@ async def test_a_body_that_does_not_come_is_not_waited_for(strict: Suite) -> Non
     answer = await raw(strict, HEAD + b"content-type: application/json\r\ncontent-length: 50\r\n\r\n{")
     assert answer.startswith(b"HTTP/1.1 408")
     assert b'"type":"invalid_request_error"' in answer
+
+
+@pytest.mark.parametrize("head", [b"", b"GET /v1/health HTTP/1.1\r\nhost: x\r\n"])
+async def test_a_head_that_does_not_come_is_not_waited_for(strict: Suite, head: bytes) -> None:
+    assert await raw(strict, head) == b""
 
 
 async def test_past_the_limit_requests_are_refused_at_once_while_health_stays_green(strict: Suite) -> None:

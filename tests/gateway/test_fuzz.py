@@ -1,0 +1,177 @@
+"""Bodies made up by hypothesis: whatever is sent, no answer is a 500 and the gateway goes on."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.gateway.openai_chat import ChatCompletionRequest
+from services.gateway.routes.embeddings import EmbeddingsRequest
+from tests.gateway.suite import KEY, Suite, ask
+
+ANY_TEXT = st.text(st.characters(), max_size=20)
+ANY_NUMBER = st.one_of(
+    st.integers(-3, 5), st.integers(), st.floats(), st.sampled_from([2**31, 2**32, 2**63, 2**64, -(2**63) - 1, 1e308])
+)
+ANY_JSON: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), ANY_NUMBER, ANY_TEXT, st.sampled_from(["user", "text", "function", "scripted"])
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(ANY_TEXT, inner, max_size=4)),
+    max_leaves=12,
+)
+MESSAGES = [
+    {"role": "system", "content": [{"type": "text", "text": "be brief"}]},
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f"}}]},
+    {"role": "tool", "tool_call_id": "c", "content": "x", "name": "f"},
+    {"role": "user", "content": "hi"},
+]
+CHAT: dict[str, Any] = {
+    "model": "scripted",
+    "messages": MESSAGES,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "temperature": 0.5,
+    "n": 1,
+    "stop": ["x"],
+    "max_tokens": 20,
+    "logit_bias": {"1": 1},
+    "logprobs": True,
+    "top_logprobs": 1,
+    "seed": 1,
+    "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
+    "tool_choice": {"type": "function", "function": {"name": "f"}},
+    "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}},
+}
+EMBEDDINGS: dict[str, Any] = {
+    "model": "scripted",
+    "input": ["a", "b"],
+    "encoding_format": "float",
+    "dimensions": 8,
+    "input_type": "query",
+    "truncate": "END",
+}
+
+
+@pytest.fixture(scope="module")
+def client(suite: Suite) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+    with httpx.Client(base_url=f"{suite.url}/v1", headers=headers, timeout=60) as client:
+        yield client
+        assert suite.gateway.process.poll() is None
+        assert client.post("/chat/completions", json=ask("hi")).status_code == 200
+        noise = [entry for entry in suite.gateway.log if entry.get("level") == "error" or "Traceback" in entry["event"]]
+        assert not [entry for entry in noise if entry["event"] != "engine failed"]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a document where something else could stand."""
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from places(inner, (*path, index))
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    key, *rest = path
+    if isinstance(value, dict):
+        return {**value, key: replaced(value.get(key), tuple(rest), new)}
+    return [replaced(inner, tuple(rest), new) if index == key else inner for index, inner in enumerate(value)]
+
+
+def mutated(body: dict[str, Any], fields: set[str]) -> st.SearchStrategy[Any]:
+    """The body with up to three of its parts replaced, and up to two of the schema's fields set to anything."""
+    changes = st.lists(st.tuples(st.sampled_from(list(places(body))), ANY_JSON), max_size=3)
+    extras = st.dictionaries(st.sampled_from(sorted(fields)), ANY_JSON, max_size=2)
+
+    def change(changes: list[tuple[tuple[Any, ...], Any]], extras: dict[str, Any]) -> Any:
+        result: Any = body
+        for path, new in changes:
+            if path in set(places(result)):
+                result = replaced(result, path, new)
+        return {**result, **extras} if isinstance(result, dict) else result
+
+    return st.builds(change, changes, extras)
+
+
+def check(response: httpx.Response) -> None:
+    if response.status_code == 200:
+        assert response.content
+        if response.headers["content-type"].startswith("application/json"):
+            response.json()
+        return
+    assert response.status_code in (400, 404), response.text
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert 0 < len(error["message"].encode()) < 1200
+
+
+def sent(client: httpx.Client, path: str, body: Any) -> httpx.Response:
+    return client.post(path, content=json.dumps(body).encode())
+
+
+FUZZ = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@FUZZ
+@given(body=mutated(CHAT, set(ChatCompletionRequest.model_fields)))
+def test_no_chat_body_is_a_500(client: httpx.Client, body: Any) -> None:
+    check(sent(client, "/chat/completions", body))
+
+
+@FUZZ
+@given(body=mutated(EMBEDDINGS, set(EmbeddingsRequest.model_fields)))
+def test_no_embeddings_body_is_a_500(client: httpx.Client, body: Any) -> None:
+    check(sent(client, "/embeddings", body))
+
+
+@FUZZ
+@given(body=ANY_JSON, path=st.sampled_from(["/chat/completions", "/embeddings"]))
+def test_no_json_at_all_is_a_500(client: httpx.Client, body: Any, path: str) -> None:
+    check(sent(client, path, body))
+
+
+@FUZZ
+@given(
+    content=st.one_of(
+        st.binary(max_size=200), st.binary(max_size=30).map(lambda tail: json.dumps(CHAT).encode() + tail)
+    ),
+    path=st.sampled_from(["/chat/completions", "/embeddings"]),
+)
+def test_no_bytes_are_a_500(client: httpx.Client, content: bytes, path: str) -> None:
+    check(client.post(path, content=content))
+
+
+@FUZZ
+@given(
+    path=ANY_TEXT,
+    headers=st.dictionaries(
+        st.sampled_from(["x-request-id", "traceparent", "tracestate", "accept", "content-type", "origin", "baggage"]),
+        st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40),
+    ),
+)
+def test_no_path_and_no_headers_are_a_500(client: httpx.Client, path: str, headers: dict[str, str]) -> None:
+    encoded = {name: value.strip().encode("latin-1") for name, value in headers.items()}
+    url = httpx.URL(f"{client.base_url}models/").copy_with(raw_path=b"/v1/models/" + percent(path))
+    response = client.get(url, headers=encoded)
+    assert response.status_code in (200, 404)
+    assert (
+        client.post(
+            "/chat/completions", json=ask("hi"), headers={**encoded, "content-type": "application/json"}
+        ).status_code
+        == 200
+    )
+
+
+def percent(path: str) -> bytes:
+    return quote(path, safe="/", errors="replace").encode()
