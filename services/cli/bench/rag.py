@@ -16,6 +16,14 @@ from services.kit.deploy import deploy_directory
 from services.kit.errors import InvalidInput
 
 
+class Policies(StrEnum):
+    """Who words the answers that are judged."""
+
+    quote = "quote"
+    compose = "compose"
+    both = "both"
+
+
 class Part(StrEnum):
     """What to measure."""
 
@@ -30,6 +38,7 @@ def command(
         Path | None, typer.Option(help="Questions about them, as JSONL.", show_default="the samples' test set")
     ] = None,
     part: Annotated[Part, typer.Option(help="What to measure.")] = Part.both,
+    policies: Annotated[Policies, typer.Option(help="Who words the answers that are judged.")] = Policies.both,
     callers: Annotated[str, typer.Option(help="Callers at a time, for the speed.")] = "1,16",
     seconds: Annotated[float, typer.Option(min=1, help="How long each number of callers asks.")] = 15.0,
     json_file: JsonFile = None,
@@ -42,11 +51,15 @@ def command(
         address = suite["rag"].address
         rows = []
         if part is not Part.speed:
-            rows += asyncio.run(quality_rows(address, asked))
+            rows += asyncio.run(quality_rows(address, asked, _policies(policies)))
         if part is not Part.quality:
             for count in counts:
                 rows += asyncio.run(speed_rows(address, asked, count, seconds))
     Report("rag", rows).publish(json_file)
+
+
+def _policies(chosen: Policies) -> list[str]:
+    return [Policies.quote.value, Policies.compose.value] if chosen is Policies.both else [chosen.value]
 
 
 def _counts(text: str) -> list[int]:

@@ -35,13 +35,13 @@ CALLERS = 4
 WALL_TIME_MS = 300_000
 
 
-async def quality_rows(address: str, questions: Sequence[AskedQuestion]) -> list[Row]:
-    """Asks every question in every way."""
+async def quality_rows(address: str, questions: Sequence[AskedQuestion], policies: Sequence[str]) -> list[Row]:
+    """Searches in every way, and asks every question of each policy ("quote", "compose")."""
     async with open_channel(address) as channel:
         rag = rag_pb2_grpc.RagServiceStub(channel)
         rows = await _search_rows(rag, [question for question in questions if question.kind == "one-hop"])
-        for name, policy in POLICIES.items():
-            answers = await _for_each(questions, partial(_answer, rag, policy), name)
+        for name in policies:
+            answers = await _for_each(questions, partial(_answer, rag, POLICIES[name]), name)
             rows += _answer_rows(name, questions, answers)
     return rows
 
