@@ -20,7 +20,7 @@ from services.kit.errors import InvalidInput
 from services.rag.document import Block, Kind
 from services.rag.parsers import tables
 from services.rag.parsers.characters import clean
-from services.rag.parsers.docx_styles import OFF, Styles
+from services.rag.parsers.docx_styles import Styles
 from services.rag.parsers.package_limits import check_package
 
 _P, _TABLE, _ROW, _CELL = qn("w:p"), qn("w:tbl"), qn("w:tr"), qn("w:tc")
@@ -31,6 +31,7 @@ _PAGE_BREAK = qn("w:lastRenderedPageBreak")
 _BOX = qn("w:txbxContent")
 _FOOTNOTE = qn("w:footnoteReference")
 _CONTAINERS = {qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:moveTo"), qn("w:customXml"), qn("w:smartTag")}
+_OFF = {"0", "false", "off", "none"}
 
 
 def read_docx(content: bytes) -> Iterator[Block]:
@@ -132,8 +133,6 @@ class _Walk:
             if header_rows == len(grid) and row.find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None:
                 header_rows += 1
             grid.append(line)
-        if not header_rows and self._styles.marks_first_row(table):
-            header_rows = 1
         yield from tables.rows(grid, header_rows=header_rows or None, page=page)
 
     def _cell_text(self, cell: Any) -> str:
@@ -149,7 +148,7 @@ def _hidden(node: Any) -> bool:
     if node.tag != qn("w:r"):
         return False
     vanish = node.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
-    return vanish is not None and vanish.get(qn("w:val"), "1") not in OFF
+    return vanish is not None and vanish.get(qn("w:val"), "1") not in _OFF
 
 
 def _is_contents(element: Any) -> bool:
