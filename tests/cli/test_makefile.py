@@ -12,8 +12,17 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def make(*arguments: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    # As a person calls it, also when these tests were themselves started by make.
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
     return subprocess.run(
-        ["make", "--no-print-directory", *arguments], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        ["make", "--no-print-directory", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment,
     )
 
 

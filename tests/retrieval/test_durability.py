@@ -117,7 +117,8 @@ def wide(number: int) -> np.ndarray:
 
 
 async def nearest(stub: Any, number: int) -> tuple[str, str]:
-    request = pb.SearchRequest(collection="c", vector=wide(number).tobytes(), limit=1)
+    # Exact: the question is what is there, not what an index built in haste recalls.
+    request = pb.SearchRequest(collection="c", vector=wide(number).tobytes(), limit=1, exact=True)
     (hit,) = (await stub.Search(request)).hits
     return hit.point.id, hit.point.text
 
