@@ -207,7 +207,7 @@ class ChatCompletionRequest(Body):
         if self.response_format is None or self.response_format.type == "text":
             return None
         if self.response_format.type == "json_object":
-            return pb.Constraint(json=True)
+            return pb.Constraint(json_schema='{"type": "object"}')
         if self.response_format.json_schema is None:
             raise InvalidInput("response_format.json_schema is missing")
         return pb.Constraint(json_schema=json.dumps(self.response_format.json_schema.json_schema))
