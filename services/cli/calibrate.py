@@ -33,7 +33,15 @@ def command(
     with running_suite(documents or samples / "documents") as suite:
         addresses = {f"LEDGE_{name.upper()}_ADDRESS": service.address for name, service in suite.items()}
         arguments = [argument for file in files for argument in ("--questions", str(file))]
-        command = [sys.executable, "-m", "services.rag.calibrate", "--collection", COLLECTION, "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "services.rag.evidence.calibrate",
+            "--collection",
+            COLLECTION,
+            "--out",
+            str(out),
+        ]
         done = subprocess.run([*command, *arguments], env={**os.environ, **addresses})
     if done.returncode != 0:
         raise EngineFailed("the calibration failed; the lines above say why")

@@ -4,18 +4,18 @@ from ledge.rag.v1 import rag_pb2 as pb
 
 from services.kit.server import run
 from services.rag.agent import Agent
-from services.rag.calibration import SHIPPED, read_calibration
-from services.rag.composing import Composer
+from services.rag.answer.composing import Composer
+from services.rag.answer.model_policy import ModelPolicy
 from services.rag.config import RagConfig
-from services.rag.ingest import Ingester, Limits
+from services.rag.evidence.calibration import SHIPPED, read_calibration
+from services.rag.evidence.search import Search
+from services.rag.ingest.ingester import Ingester, Limits
+from services.rag.ingest.passage_encoding import PassageEncoder
+from services.rag.ingest.readers import Readers
+from services.rag.ingest.storing import Storing
 from services.rag.library import Library
-from services.rag.model_policy import ModelPolicy
-from services.rag.passage_encoding import PassageEncoder
 from services.rag.peers import Peers
-from services.rag.readers import Readers
-from services.rag.search import Search
 from services.rag.service import RagService
-from services.rag.storing import Storing
 from services.rag.words import Words
 
 

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 import grpc
 from ledge.rag.v1 import rag_pb2 as pb
 
-from services.rag.asked import AskedAnswer, AskedSearch
-from services.rag.budget import Budget
-from services.rag.calibration import Calibration
-from services.rag.composing import Composer, Usage
-from services.rag.evidence import NOTHING, PASSAGES, Judgement, judge
-from services.rag.found import Found
-from services.rag.model_policy import ModelPolicy
-from services.rag.quoting import quotation
-from services.rag.search import Query, Search
-from services.rag.unsupported import dont_know
+from services.rag.answer.asked import AskedAnswer, AskedSearch
+from services.rag.answer.budget import Budget
+from services.rag.answer.composing import Composer, Usage
+from services.rag.answer.model_policy import ModelPolicy
+from services.rag.answer.quoting import quotation
+from services.rag.answer.unsupported import dont_know
+from services.rag.answer.writing import Answer
+from services.rag.evidence.calibration import Calibration
+from services.rag.evidence.found import Found
+from services.rag.evidence.judging import NOTHING, PASSAGES, Judgement, judge
+from services.rag.evidence.search import Query, Search
 from services.rag.words import Words
-from services.rag.writing import Answer
 
 NOTES = 3
 """Sentences that a model composes from."""

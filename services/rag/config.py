@@ -24,7 +24,7 @@ class RagConfig(ServiceConfig):
     """Who words an answer: the evidence itself (`quote`), the llm service's model (`compose`), or whichever of the two
     the catalogue trusts that model with (`model`)."""
     calibration_file: Path | None = None
-    """Weights of the evidence, made by `python -m services.rag.calibrate`. Absent: those for the default models."""
+    """Weights of the evidence, made by `ledge calibrate`. Absent: those for the default models."""
 
     max_document_bytes: int = Field(64 * 2**20, ge=1, le=2**32)
     """Largest document taken in, in bytes."""

@@ -10,12 +10,12 @@ from ledge.rag.v1 import rag_pb2_grpc as rpc
 
 from services.kit.errors import InvalidInput
 from services.rag.agent import Agent
-from services.rag.asked import read_answer, read_search
+from services.rag.answer.asked import read_answer, read_search
 from services.rag.collections import collection
-from services.rag.ingest import Ingester
+from services.rag.ingest.ingester import Ingester
+from services.rag.ingest.readers import Readers
 from services.rag.library import Library
 from services.rag.peers import Peers
-from services.rag.readers import Readers
 
 MAX_LISTED = 1000
 DEFAULT_LISTED = 100

@@ -11,8 +11,8 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
 from services.rag.document import Block, Kind
-from services.rag.parsers import read
-from services.rag.parsers.media_type import recognise
+from services.rag.ingest.parsers import read
+from services.rag.ingest.parsers.media_type import recognise
 
 WIDTH, HEIGHT = A4
 PROSE = (

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.budget import FAST, Allowance, Budget
+from services.rag.answer.budget import FAST, Allowance, Budget
 
 DRAWS = st.lists(st.one_of(st.just("step"), st.integers(0, 100), st.floats(0, 10)), max_size=60)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.kit.errors import InvalidInput
-from services.rag.calibration import SHIPPED, read_calibration
+from services.rag.evidence.calibration import SHIPPED, read_calibration
 from tests.processes import ROOT, service
 from tests.rag.answer_client import Suite
 
@@ -61,7 +61,7 @@ async def test_weights_are_made_from_ones_own_questions_and_read_by_rag(
         )
     )
     out = tmp_path / "weights.json"
-    command = [sys.executable, "-m", "services.rag.calibrate", "--questions", str(questions)]
+    command = [sys.executable, "-m", "services.rag.evidence.calibrate", "--questions", str(questions)]
     done = await asyncio.to_thread(
         subprocess.run,
         [*command, "--collection", handbook, "--out", str(out)],

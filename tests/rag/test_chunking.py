@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.chunking import MAX_HEADING_CHARACTERS, MAX_SEGMENTS, MAX_TOKENS, chunks, estimated_tokens
 from services.rag.document import Block, Chunk, Kind
+from services.rag.ingest.chunking import MAX_HEADING_CHARACTERS, MAX_SEGMENTS, MAX_TOKENS, chunks, estimated_tokens
 from services.rag.sentences import MAX_SENTENCE_CHARACTERS
 
 HEADING, PARAGRAPH, ITEM, ROW, CODE = Kind

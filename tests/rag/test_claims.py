@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.claims import claims, holds_up
+from services.rag.answer.claims import claims, holds_up
 from services.rag.words import Words
 
 WORDS = Words("en")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.kit.errors import InvalidInput
 from services.rag.document import Kind
-from services.rag.parsers.media_type import MediaType, recognise
+from services.rag.ingest.parsers.media_type import MediaType, recognise
 from tests.rag.documents import blocks_of, simple_pdf, told, word, zipped
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.rag.answer_kind import holds, wanted
-from services.rag.follow_up import condense, stands_alone
-from services.rag.question import token_weights, understand
+from services.rag.answer.follow_up import condense, stands_alone
+from services.rag.evidence.answer_kind import holds, wanted
+from services.rag.evidence.question import token_weights, understand
 from services.rag.words import Words
 
 WORDS = Words("en")

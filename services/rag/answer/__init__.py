@@ -1,0 +1,1 @@
+"""A question's answer: read, bounded, worded, cited and checked."""

@@ -1,0 +1,125 @@
+"""What a caller asks, checked at the edge."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledge.rag.v1 import rag_pb2 as pb
+from ledge.retrieval.v1 import retrieval_pb2
+
+from services.kit.errors import InvalidInput
+from services.rag.answer.budget import FAST, Allowance
+from services.rag.answer.follow_up import condense
+from services.rag.collections import Collection, collection
+from services.rag.evidence.search import Scope
+
+MAX_QUERY_CHARACTERS = 8192
+MAX_HISTORY_TURNS = 64
+MAX_HISTORY_CHARACTERS = 262_144
+MAX_COLLECTIONS = 16
+MAX_PASSAGES = 100
+DEFAULT_FOUND = 5
+DEFAULT_CANDIDATES = 20
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSearch:
+    """A checked SearchRequest."""
+
+    query: str
+    limit: int
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAnswer:
+    """A checked AnswerRequest."""
+
+    question: str
+    """As it was asked."""
+    standalone: str
+    """The question to search by."""
+    scope: Scope
+    candidates: int
+    policy: "pb.Policy"
+    language: str
+    allowance: Allowance
+    effort: "pb.Effort"
+
+
+def read_search(request: pb.SearchRequest) -> AskedSearch:
+    """Raises InvalidInput for what the contract forbids."""
+    limit = _bounded("limit", request.limit if request.HasField("limit") else DEFAULT_FOUND, MAX_PASSAGES)
+    return AskedSearch(_text("query", request.query), limit, _scope(request))
+
+
+def read_answer(request: pb.AnswerRequest) -> AskedAnswer:
+    """Raises InvalidInput for what the contract forbids."""
+    question = _text("question", request.question)
+    if request.language and not _LANGUAGE.fullmatch(request.language):
+        raise InvalidInput(f"language {request.language[:40]!r} is no BCP-47 tag")
+    candidates = _bounded(
+        "candidates", request.candidates if request.HasField("candidates") else DEFAULT_CANDIDATES, MAX_PASSAGES
+    )
+    return AskedAnswer(
+        question=question,
+        standalone=condense(question, _user_turns(request.history)),
+        scope=_scope(request),
+        candidates=candidates,
+        policy=_known("policy", request.policy, pb.Policy),
+        language=request.language,
+        allowance=_allowance(request.budget),
+        effort=_known("effort", request.effort, pb.Effort) or pb.FAST,
+    )
+
+
+def _scope(request: pb.SearchRequest | pb.AnswerRequest) -> Scope:
+    if len(request.collections) > MAX_COLLECTIONS:
+        raise InvalidInput(f"{len(request.collections)} collections; a request takes up to {MAX_COLLECTIONS}")
+    collections: tuple[Collection, ...] = tuple(dict.fromkeys(collection(name) for name in request.collections or [""]))
+    restriction: retrieval_pb2.Filter | None = request.filter if request.HasField("filter") else None
+    return Scope(collections, restriction, _known("mode", request.mode, pb.RetrievalMode))
+
+
+def _known(name: str, value: Any, kind: Any) -> Any:
+    """The value of an enum; one of a newer contract is refused rather than guessed."""
+    if value not in kind.values():
+        raise InvalidInput(f"{name} has no value {value}")
+    return value
+
+
+def _text(name: str, text: str) -> str:
+    if not text.strip():
+        raise InvalidInput(f"{name} is empty")
+    if len(text) > MAX_QUERY_CHARACTERS:
+        raise InvalidInput(f"{name} has {len(text)} characters; it may have {MAX_QUERY_CHARACTERS}")
+    # The form that text search counts words in; it may be longer by a little.
+    return unicodedata.normalize("NFKC", text).strip()[:MAX_QUERY_CHARACTERS]
+
+
+def _bounded(name: str, value: int, most: int) -> int:
+    if not 1 <= value <= most:
+        raise InvalidInput(f"{name} is 1 to {most}")
+    return value
+
+
+def _user_turns(history: Sequence[pb.Turn]) -> list[str]:
+    if len(history) > MAX_HISTORY_TURNS:
+        raise InvalidInput(f"{len(history)} turns of history; a request takes up to {MAX_HISTORY_TURNS}")
+    if sum(len(turn.text) for turn in history) > MAX_HISTORY_CHARACTERS:
+        raise InvalidInput(f"the history has more than {MAX_HISTORY_CHARACTERS} characters")
+    for turn in history:
+        if turn.role not in (pb.Turn.USER, pb.Turn.ASSISTANT):
+            raise InvalidInput("a turn of the history has no role")
+    return [unicodedata.normalize("NFKC", turn.text) for turn in history if turn.role == pb.Turn.USER]
+
+
+def _allowance(budget: pb.Budget) -> Allowance:
+    return FAST.at_most(
+        budget.steps if budget.HasField("steps") else None,
+        budget.tokens if budget.HasField("tokens") else None,
+        budget.wall_time_ms / 1000 if budget.HasField("wall_time_ms") else None,
+    )

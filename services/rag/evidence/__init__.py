@@ -1,0 +1,1 @@
+"""What the documents hold on a question: found, ranked, and judged whether it answers."""

@@ -1,0 +1,136 @@
+"""Fits the weights of the evidence to questions whose answers are known: `python -m services.rag.evidence.calibrate`.
+
+It asks the services that run (addresses as for `rag`: LEDGE_EMBEDDING_ADDRESS, …) for the passages of each question,
+fits `calibration.json` on them, and prints what cross-validation says of it. Questions are JSONL as in
+deploy/samples/questions; the documents must have been ingested.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ledge.rag.v1 import rag_pb2 as pb
+from ledge.reranking.v1 import reranking_pb2
+
+from services.kit.config import read_config
+from services.kit.errors import InvalidInput, LedgeError
+from services.rag.answer.asked import read_answer
+from services.rag.config import RagConfig
+from services.rag.evidence.calibration import FORMAT, SHIPPED
+from services.rag.evidence.fitting import Example, Fit, fit
+from services.rag.evidence.found import Found
+from services.rag.evidence.judging import PASSAGES
+from services.rag.evidence.search import Query, Search
+from services.rag.evidence.signals import ANSWER_SIGNALS, SEGMENT_SIGNALS, measure
+from services.rag.peers import Peers
+from services.rag.words import Words
+
+
+def main() -> None:
+    """Reads the command line, fits, writes the file. A fault is one sentence and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m services.rag.evidence.calibrate", description=__doc__)
+    parser.add_argument("--questions", type=Path, required=True, action="append", help="JSONL; may be given again")
+    parser.add_argument("--collection", default="default")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    arguments = parser.parse_args()
+    try:
+        body = asyncio.run(_calibrate(read_config(RagConfig), arguments.questions, arguments.collection))
+    except LedgeError as error:
+        sys.exit(f"calibrate: {error.message}")
+    arguments.out.write_text(json.dumps(body, indent=2) + "\n")
+
+
+async def _calibrate(config: RagConfig, files: Sequence[Path], collection: str) -> dict[str, Any]:
+    questions = [question for file in files for question in read_questions(file)]
+    peers = Peers(config)
+    words = Words(config.sentence_language)
+    search = Search(peers, words)
+    reranked: list[Example] = []
+    retrieved: list[Example] = []
+    encoders: set[str] = set()
+    try:
+        for question in questions:
+            query, order, best = await _find(search, question, collection)
+            encoders.add(query.model)
+            retrieved.append(_example(question, query, order, order, words))
+            reranked.append(_example(question, query, best, order, words))
+        reranker = (await peers.reranking.ListModels(reranking_pb2.ListModelsRequest())).models[0]
+    finally:
+        await peers.close()
+    fits = {"reranked": fit(reranked), "retrieved": fit(retrieved)}
+    for name, made in fits.items():
+        sys.stdout.write(f"{name}: {json.dumps(made.validation)}\n")
+    return {
+        "format": FORMAT,
+        "models": {"encoder": encoders.pop(), "reranker": reranker.id, "reranking_engine": reranker.engine},
+        "made_from": [
+            {
+                "file": file.name,
+                "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                "questions": dict(Counter(question["kind"] for question in read_questions(file))),
+            }
+            for file in files
+        ],
+        **{name: _to_json(made) for name, made in fits.items()},
+    }
+
+
+def read_questions(file: Path) -> list[dict[str, Any]]:
+    """Raises InvalidInput for a file that holds no questions."""
+    try:
+        return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{file} holds no questions: {error}") from error
+
+
+async def _find(search: Search, question: dict[str, Any], collection: str) -> tuple[Query, list[Found], list[Found]]:
+    history = [pb.Turn(role=pb.Turn.USER, text=text) for text in question.get("history", ())]
+    asked = read_answer(pb.AnswerRequest(question=question["question"], history=history, collections=[collection]))
+    query = await search.encode(asked.standalone, asked.scope)
+    retrieved = await search.retrieve(query, asked.scope, asked.candidates)
+    reranked = await search.rerank(query, retrieved)
+    if reranked is None:
+        raise InvalidInput("the reranking service does not answer; a calibration needs it")
+    return query, retrieved, reranked
+
+
+def _example(
+    question: dict[str, Any], query: Query, found: Sequence[Found], retrieved: Sequence[Found], words: Words
+) -> Example:
+    place_of = {passage.chunk.id: place for place, passage in enumerate(retrieved)}
+    best = found[:PASSAGES]
+    candidates, signals = measure(
+        query.question, query.vector(), best, [place_of[passage.chunk.id] for passage in best], words
+    )
+    gold = [re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE) for text in question["gold"]]
+    documents = question.get("docs") or None
+    holds = [
+        any(pattern.search(candidate.text) for pattern in gold)
+        and (documents is None or candidate.found.chunk.document in documents)
+        for candidate in candidates
+    ]
+    return Example(question["kind"], query.question, candidates, signals, np.array(holds, bool), bool(question["gold"]))
+
+
+def _to_json(made: Fit) -> dict[str, Any]:
+    weights = made.weights
+    return {
+        "segment": dict(zip(SEGMENT_SIGNALS, np.round(weights.segment, 4).tolist(), strict=True)),
+        "answer": dict(zip(ANSWER_SIGNALS, np.round(weights.answer, 4).tolist(), strict=True)),
+        "intercept": round(weights.intercept, 4),
+        "threshold": round(weights.threshold, 4),
+        "second_within": round(weights.second_within, 4),
+        "cross_validated": made.validation,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""What a question asks: its words and how much each tells, the names in it, and the kind of answer it wants."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.rag.evidence.answer_kind import wanted
+from services.rag.words import Word, Words
+
+FUNCTION_WORD_WEIGHT = 0.15
+"""Weight of a stop word or a mark, as a share of the rarest word's."""
+LIGHT_WORD_SHARE = 0.35
+"""What remains of the weight of a word that belongs to asking rather than to what is asked about."""
+
+# Common in questions, rare in handbooks: that a document lacks them tells little.
+_LIGHT = frozenset(
+    "get got give given gives take takes taken put puts come comes came go goes went make makes made do does did have "
+    "has had be let may might must should would could need needs want wants like know tell say says mean means stand "
+    "stands happen happens look find use used keep set get gets allow allowed able possible exactly normally usually "
+    "actually really ever please still just also else many much more most least any some someone somebody anybody "
+    "thing things kind sort way one ones people person big large small great tall high deep wide long short heavy old "
+    "new far fast quick quickly soon often late early hard close closely tight there here today now currently always "
+    "firm company called name number amount share part size colour color cost costs price pay paid year day".split()
+)
+_NO_NAMES = frozenset(
+    "i monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays "
+    "saturdays sundays january february march april may june july august september october november december".split()
+)
+_SENTENCE_END = re.compile(r"[.?!:]\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedWord:
+    """A word of the question that tells something."""
+
+    word: Word
+    weight: float
+    """How much it tells, above 0: the rarer the more."""
+    known: bool
+    """Whether any passage of the collections holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as it is searched and judged."""
+
+    text: str
+    words: tuple[AskedWord, ...]
+    """Without stop words."""
+    names: tuple[tuple[str, ...], ...]
+    """Stems of words that together name one thing: "PS 03", "zone C", "Corder's Ford"."""
+    kinds: tuple[str, ...]
+    """Kinds of answer that would do; empty: unknown."""
+    heaviest: float
+    """The greatest weight that any word may have in these collections."""
+
+
+def understand(text: str, words: Words, counts: Mapping[str, int], points: int) -> Question:
+    """Takes a question apart.
+
+    Args:
+        counts: in how many passages each word occurs, by the word as it stands there; stop words are left out.
+        points: how many passages there are.
+    """
+    found = words.of(text)
+    asked = [
+        AskedWord(word, _weight(word, counts[word.text], points), counts[word.text] > 0)
+        for word in found
+        if word.text in counts
+    ]
+    known = {entry.word.stem: entry for entry in asked}
+    return Question(text, tuple(asked), names_in(found, text, known), wanted(text), rarity(0, points))
+
+
+def rarity(count: int, points: int) -> float:
+    """BM25's inverse document frequency of a word that `count` of `points` passages hold."""
+    return math.log(1 + (max(points, count) - count + 0.5) / (count + 0.5))
+
+
+def _weight(word: Word, count: int, points: int) -> float:
+    weight = rarity(count, points)
+    return weight * LIGHT_WORD_SHARE if word.text.lower() in _LIGHT else weight
+
+
+def token_weights(question: Question, offsets: Sequence[int]) -> list[float]:
+    """How much each token of the question counts when it is compared with a passage.
+
+    Args:
+        offsets: where the tokens stand in the question: start and end alternating.
+    """
+    weights = []
+    for start in offsets[::2]:
+        word = next((entry for entry in question.words if entry.word.start <= start < entry.word.end), None)
+        weights.append(word.weight if word is not None else FUNCTION_WORD_WEIGHT * question.heaviest)
+    return weights
+
+
+def names_in(words: list[Word], text: str, known: Mapping[str, object]) -> tuple[tuple[str, ...], ...]:
+    """Names: runs of capitalised or numbered words; a bare number or letter takes the word before it along."""
+    names: list[tuple[str, ...]] = []
+    run: list[str] = []
+    for place, word in enumerate(words):
+        before = text[words[place - 1].end : word.start] if place else ""
+        if run and before.strip(" -/"):
+            names.append(tuple(run))
+            run = []
+        if not _names_something(word, text):
+            if run:
+                names.append(tuple(run))
+                run = []
+            continue
+        bare = (word.text.isdigit() and len(word.text) < 4) or len(word.text) == 1
+        if not run and bare and place and words[place - 1].stem in known and not before.strip(" "):
+            run.append(words[place - 1].stem)
+        run.append(word.stem)
+    if run:
+        names.append(tuple(run))
+    return tuple(dict.fromkeys(names))
+
+
+def _names_something(word: Word, text: str) -> bool:
+    if any(map(str.isdigit, word.text)):
+        return True
+    if word.text.lower() in _NO_NAMES or not word.text[0].isupper():
+        return False
+    begins = not text[: word.start].strip(" \"'“‘(") or _SENTENCE_END.search(text[: word.start]) is not None
+    if begins:
+        return len(word.text) > 1 and word.text.isupper()
+    return word.text not in ("A", "I")

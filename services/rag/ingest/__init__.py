@@ -1,0 +1,1 @@
+"""Documents in: received, read, cut into passages, encoded and stored."""
