@@ -1,6 +1,7 @@
 """The documents of a collection as `retrieval` keeps them: found, listed, written, deleted. Holds nothing itself."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import NoReturn
 
 import grpc
@@ -14,6 +15,17 @@ from services.rag.patience import patiently
 from services.rag.peers import Peers
 
 _SCROLL_POINTS = 1000
+_COMPLETE = retrieval_pb2.Filter(must=[field_is("state", "complete")])
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """A collection, and how much is in it."""
+
+    name: str
+    documents: int
+    """Those that are wholly stored."""
+    chunks: int
 
 
 class Library:
@@ -22,12 +34,55 @@ class Library:
     def __init__(self, peers: Peers) -> None:
         self._retrieval = peers.retrieval
 
-    async def create(self, collection: Collection, dimensions: int) -> None:
-        """Makes the collection when it is not there."""
+    async def create(self, collection: Collection, dimensions: int) -> bool:
+        """Makes the collection when it is not there. False: it was."""
+        created = False
         for name, length in ((collection.chunks, dimensions), (collection.documents, document_record.DIMENSIONS)):
             request = retrieval_pb2.CreateCollectionRequest(name=name, dimensions=length)
             with step("retrieval"):
-                await self._retrieval.CreateCollection(request)
+                created = (await self._retrieval.CreateCollection(request)).created
+        return created
+
+    async def collections(self) -> list[Holdings]:
+        """Every collection of documents, in the order of names."""
+        with step("retrieval"):
+            response = await self._retrieval.ListCollections(retrieval_pb2.ListCollectionsRequest())
+        points = {found.name: found.points for found in response.collections}
+        return [
+            Holdings(name, await self._complete(found), points[name])
+            for name in points
+            if (found := Collection(name)).documents in points
+        ]
+
+    async def _complete(self, collection: Collection) -> int:
+        request = retrieval_pb2.CountRequest(collection=collection.documents, filter=_COMPLETE)
+        try:
+            with step("retrieval"):
+                return int((await self._retrieval.Count(request)).points)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                # Deleted since it was listed.
+                return 0
+            raise
+
+    async def drop(self, collection: Collection) -> None:
+        """Removes a collection with all its documents.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        missing = 0
+        # Records first: a document whose record outlived its chunks would pass for stored.
+        for name in (collection.documents, collection.chunks):
+            try:
+                with step("retrieval"):
+                    await self._retrieval.DeleteCollection(retrieval_pb2.DeleteCollectionRequest(name=name))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+                missing += 1
+        if missing == 2:
+            raise NotFound(f"there is no collection {collection.name!r}")
 
     async def find(self, collection: Collection, name: str) -> tuple[DocumentRecord | None, DocumentRecord | None]:
         """The complete record of a document and its pending one, where there are such."""
@@ -122,7 +177,7 @@ class Library:
         """
         request = retrieval_pb2.ScrollRequest(
             collection=collection.documents,
-            filter=retrieval_pb2.Filter(must=[field_is("state", "complete")]),
+            filter=_COMPLETE,
             limit=limit,
             page_token=page_token,
             selection=retrieval_pb2.Selection(metadata=True),

@@ -65,6 +65,21 @@ class RagService(rpc.RagServiceServicer):
             chunks=await self._library.delete(collection(request.collection), request.name)
         )
 
+    async def CreateCollection(self, request: pb.CreateCollectionRequest, context: Any) -> pb.CreateCollectionResponse:
+        return pb.CreateCollectionResponse(created=await self._ingester.create(collection(request.name)))
+
+    async def ListCollections(self, request: pb.ListCollectionsRequest, context: Any) -> pb.ListCollectionsResponse:
+        held = await self._library.collections()
+        return pb.ListCollectionsResponse(
+            collections=[pb.Collection(name=it.name, documents=it.documents, chunks=it.chunks) for it in held]
+        )
+
+    async def DeleteCollection(self, request: pb.DeleteCollectionRequest, context: Any) -> pb.DeleteCollectionResponse:
+        if not request.name:
+            raise InvalidInput("which collection? `name` is empty")
+        await self._library.drop(collection(request.name))
+        return pb.DeleteCollectionResponse()
+
     async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
         found, degraded = await self._agent.search(read_search(request))
         return pb.SearchResponse(passages=[passage.passage() for passage in found], degraded=degraded)

@@ -43,6 +43,10 @@ class Ingester:
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.documents_in_flight)
 
+    async def create(self, collection: Collection) -> bool:
+        """Makes the collection when it is not there. False: it was."""
+        return await self._storing.create(collection)
+
     async def ingest(self, requests: AsyncIterator[pb.IngestRequest]) -> AsyncGenerator[pb.IngestResponse]:
         """Serves one stream.
 

@@ -70,6 +70,11 @@ class Storing:
         await self._library.create(collection, dimensions)
         return encoding
 
+    async def create(self, collection: Collection) -> bool:
+        """Makes the collection when it is not there. False: it was."""
+        _, dimensions = await self._encoder.encoding()
+        return await self._library.create(collection, dimensions)
+
     async def unchanged(self, collection: Collection, name: str, revision: str) -> Stored | None:
         """The outcome of a document that is there already as it would become; None: it has to be stored."""
         complete, pending = await self._library.find(collection, name)

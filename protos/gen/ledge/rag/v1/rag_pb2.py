@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from ledge.retrieval.v1 import retrieval_pb2 as ledge_dot_retrieval_dot_v1_dot_retrieval__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledge/rag/v1/rag.proto\x12\x0cledge.rag.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\"ledge/retrieval/v1/retrieval.proto\"\x8c\x01\n\rIngestRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.ledge.rag.v1.IngestConfigH\x00\x12/\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1b.ledge.rag.v1.DocumentStartH\x00\x12\x11\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x42\t\n\x07request\"\"\n\x0cIngestConfig\x12\x12\n\ncollection\x18\x01 \x01(\t\"\x94\x01\n\rDocumentStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x17\n\nsize_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\x42\r\n\x0b_size_bytes\"\xdb\x01\n\x0eIngestResponse\x12.\n\x06wanted\x18\x01 \x01(\x0b\x32\x1c.ledge.rag.v1.DocumentWantedH\x00\x12\x30\n\x08progress\x18\x02 \x01(\x0b\x32\x1c.ledge.rag.v1.IngestProgressH\x00\x12.\n\x06result\x18\x03 \x01(\x0b\x32\x1c.ledge.rag.v1.DocumentResultH\x00\x12.\n\x07summary\x18\x04 \x01(\x0b\x32\x1b.ledge.rag.v1.IngestSummaryH\x00\x42\x07\n\x05\x65vent\".\n\x0e\x44ocumentWanted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06wanted\x18\x02 \x01(\x08\"=\n\x0eIngestProgress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05pages\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\"\xdf\x01\n\x0e\x44ocumentResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x07outcome\x18\x02 \x01(\x0e\x32$.ledge.rag.v1.DocumentResult.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05pages\x18\x04 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x05 \x01(\r\"Y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\n\n\x06STORED\x10\x01\x12\r\n\tUNCHANGED\x10\x02\x12\x0c\n\x08REPLACED\x10\x03\x12\x0c\n\x08REJECTED\x10\x04\"u\n\rIngestSummary\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\x11\n\tunchanged\x18\x02 \x01(\r\x12\x10\n\x08replaced\x18\x03 \x01(\r\x12\x10\n\x08rejected\x18\x04 \x01(\r\x12\r\n\x05pages\x18\x05 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x06 \x01(\r\"\\\n\x14ListDocumentsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\x05limit\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x08\n\x06_limit\"[\n\x15ListDocumentsResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.ledge.rag.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\x08\x44ocument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\r\n\x05pages\x18\x05 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x06 \x01(\r\x12\x13\n\x0bingested_at\x18\x07 \x01(\t\x12)\n\x08metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\"9\n\x15\x44\x65leteDocumentRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"(\n\x16\x44\x65leteDocumentResponse\x12\x0e\n\x06\x63hunks\x18\x01 \x01(\r\"\xb1\x01\n\x07Passage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x10\n\x08\x64ocument\x18\x03 \x01(\t\x12\x11\n\x04page\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08headings\x18\x05 \x03(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\r\n\x05score\x18\x07 \x01(\x02\x12)\n\x08metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.StructB\x07\n\x05_page\"\xa8\x01\n\rSearchRequest\x12\x13\n\x0b\x63ollections\x18\x01 \x03(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\rH\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ledge.retrieval.v1.Filter\x12)\n\x04mode\x18\x05 \x01(\x0e\x32\x1b.ledge.rag.v1.RetrievalModeB\x08\n\x06_limit\"K\n\x0eSearchResponse\x12\'\n\x08passages\x18\x01 \x03(\x0b\x32\x15.ledge.rag.v1.Passage\x12\x10\n\x08\x64\x65graded\x18\x02 \x03(\t\"r\n\x04Turn\x12%\n\x04role\x18\x01 \x01(\x0e\x32\x17.ledge.rag.v1.Turn.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\"5\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x08\n\x04USER\x10\x01\x12\r\n\tASSISTANT\x10\x02\"\xde\x02\n\rAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12#\n\x07history\x18\x02 \x03(\x0b\x32\x12.ledge.rag.v1.Turn\x12\x13\n\x0b\x63ollections\x18\x03 \x03(\t\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ledge.retrieval.v1.Filter\x12$\n\x06\x65\x66\x66ort\x18\x05 \x01(\x0e\x32\x14.ledge.rag.v1.Effort\x12$\n\x06policy\x18\x06 \x01(\x0e\x32\x14.ledge.rag.v1.Policy\x12\x17\n\ncandidates\x18\x07 \x01(\rH\x00\x88\x01\x01\x12$\n\x06\x62udget\x18\x08 \x01(\x0b\x32\x14.ledge.rag.v1.Budget\x12\x10\n\x08language\x18\t \x01(\t\x12)\n\x04mode\x18\n \x01(\x0e\x32\x1b.ledge.rag.v1.RetrievalModeB\r\n\x0b_candidates\"r\n\x06\x42udget\x12\x12\n\x05steps\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x19\n\x0cwall_time_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x08\n\x06_stepsB\t\n\x07_tokensB\x0f\n\r_wall_time_ms\"\x8b\x02\n\x0e\x41nswerResponse\x12\"\n\x04step\x18\x01 \x01(\x0b\x32\x12.ledge.rag.v1.StepH\x00\x12,\n\tretrieval\x18\x02 \x01(\x0b\x32\x17.ledge.rag.v1.RetrievalH\x00\x12$\n\x05token\x18\x03 \x01(\x0b\x32\x13.ledge.rag.v1.TokenH\x00\x12*\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x16.ledge.rag.v1.CitationH\x00\x12(\n\x07verdict\x18\x05 \x01(\x0b\x32\x15.ledge.rag.v1.VerdictH\x00\x12\"\n\x04\x64one\x18\x06 \x01(\x0b\x32\x12.ledge.rag.v1.DoneH\x00\x42\x07\n\x05\x65vent\"8\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x12\n\nelapsed_ms\x18\x03 \x01(\x02\"4\n\tRetrieval\x12\'\n\x08passages\x18\x01 \x03(\x0b\x32\x15.ledge.rag.v1.Passage\"\x15\n\x05Token\x12\x0c\n\x04text\x18\x01 \x01(\t\"^\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12&\n\x07passage\x18\x02 \x01(\x0b\x32\x15.ledge.rag.v1.Passage\x12\r\n\x05start\x18\x03 \x01(\r\x12\x0b\n\x03\x65nd\x18\x04 \x01(\r\"\x8d\x02\n\x07Verdict\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.ledge.rag.v1.Verdict.Kind\x12\x17\n\nconfidence\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\x05start\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x10\n\x03\x65nd\x18\x05 \x01(\rH\x02\x88\x01\x01\"h\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41NSWERED\x10\x01\x12\x0e\n\nNO_SUPPORT\x10\x02\x12\x15\n\x11UNSUPPORTED_CLAIM\x10\x03\x12\x15\n\x11REPLACED_BY_QUOTE\x10\x04\x42\r\n\x0b_confidenceB\x08\n\x06_startB\x06\n\x04_end\"\x80\x02\n\x04\x44one\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x08\x12)\n\tcitations\x18\x03 \x03(\x0b\x32\x16.ledge.rag.v1.Citation\x12!\n\x05steps\x18\x04 \x03(\x0b\x32\x12.ledge.rag.v1.Step\x12\x12\n\nelapsed_ms\x18\x05 \x01(\x02\x12\x16\n\x0e\x66irst_token_ms\x18\x06 \x01(\x02\x12\x10\n\x08\x64\x65graded\x18\x07 \x03(\t\x12\x18\n\x10\x62udget_exhausted\x18\x08 \x01(\x08\x12\x15\n\rprompt_tokens\x18\t \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\n \x01(\r*e\n\rRetrievalMode\x12\x1e\n\x1aRETRIEVAL_MODE_UNSPECIFIED\x10\x00\x12\t\n\x05\x44\x45NSE\x10\x01\x12\x08\n\x04TEXT\x10\x02\x12\n\n\x06HYBRID\x10\x03\x12\x13\n\x0fHYBRID_RERANKED\x10\x04*F\n\x06\x45\x66\x66ort\x12\x16\n\x12\x45\x46\x46ORT_UNSPECIFIED\x10\x00\x12\x08\n\x04\x46\x41ST\x10\x01\x12\x0c\n\x08\x42\x41LANCED\x10\x02\x12\x0c\n\x08THOROUGH\x10\x03*8\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\t\n\x05QUOTE\x10\x01\x12\x0b\n\x07\x43OMPOSE\x10\x02\x32\xa2\x03\n\nRagService\x12G\n\x06Ingest\x12\x1b.ledge.rag.v1.IngestRequest\x1a\x1c.ledge.rag.v1.IngestResponse(\x01\x30\x01\x12]\n\rListDocuments\x12\".ledge.rag.v1.ListDocumentsRequest\x1a#.ledge.rag.v1.ListDocumentsResponse\"\x03\x90\x02\x01\x12[\n\x0e\x44\x65leteDocument\x12#.ledge.rag.v1.DeleteDocumentRequest\x1a$.ledge.rag.v1.DeleteDocumentResponse\x12H\n\x06Search\x12\x1b.ledge.rag.v1.SearchRequest\x1a\x1c.ledge.rag.v1.SearchResponse\"\x03\x90\x02\x01\x12\x45\n\x06\x41nswer\x12\x1b.ledge.rag.v1.AnswerRequest\x1a\x1c.ledge.rag.v1.AnswerResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledge/rag/v1/rag.proto\x12\x0cledge.rag.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\"ledge/retrieval/v1/retrieval.proto\"\x8c\x01\n\rIngestRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.ledge.rag.v1.IngestConfigH\x00\x12/\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1b.ledge.rag.v1.DocumentStartH\x00\x12\x11\n\x07\x63ontent\x18\x03 \x01(\x0cH\x00\x42\t\n\x07request\"\"\n\x0cIngestConfig\x12\x12\n\ncollection\x18\x01 \x01(\t\"\x94\x01\n\rDocumentStart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x17\n\nsize_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\x42\r\n\x0b_size_bytes\"\xdb\x01\n\x0eIngestResponse\x12.\n\x06wanted\x18\x01 \x01(\x0b\x32\x1c.ledge.rag.v1.DocumentWantedH\x00\x12\x30\n\x08progress\x18\x02 \x01(\x0b\x32\x1c.ledge.rag.v1.IngestProgressH\x00\x12.\n\x06result\x18\x03 \x01(\x0b\x32\x1c.ledge.rag.v1.DocumentResultH\x00\x12.\n\x07summary\x18\x04 \x01(\x0b\x32\x1b.ledge.rag.v1.IngestSummaryH\x00\x42\x07\n\x05\x65vent\".\n\x0e\x44ocumentWanted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06wanted\x18\x02 \x01(\x08\"=\n\x0eIngestProgress\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05pages\x18\x02 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\"\xdf\x01\n\x0e\x44ocumentResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x35\n\x07outcome\x18\x02 \x01(\x0e\x32$.ledge.rag.v1.DocumentResult.Outcome\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05pages\x18\x04 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x05 \x01(\r\"Y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\n\n\x06STORED\x10\x01\x12\r\n\tUNCHANGED\x10\x02\x12\x0c\n\x08REPLACED\x10\x03\x12\x0c\n\x08REJECTED\x10\x04\"u\n\rIngestSummary\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\x11\n\tunchanged\x18\x02 \x01(\r\x12\x10\n\x08replaced\x18\x03 \x01(\r\x12\x10\n\x08rejected\x18\x04 \x01(\r\x12\r\n\x05pages\x18\x05 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x06 \x01(\r\"\\\n\x14ListDocumentsRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x12\n\x05limit\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x12\n\npage_token\x18\x03 \x01(\tB\x08\n\x06_limit\"[\n\x15ListDocumentsResponse\x12)\n\tdocuments\x18\x01 \x03(\x0b\x32\x16.ledge.rag.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\x08\x44ocument\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x04 \x01(\x04\x12\r\n\x05pages\x18\x05 \x01(\r\x12\x0e\n\x06\x63hunks\x18\x06 \x01(\r\x12\x13\n\x0bingested_at\x18\x07 \x01(\t\x12)\n\x08metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\"9\n\x15\x44\x65leteDocumentRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"(\n\x16\x44\x65leteDocumentResponse\x12\x0e\n\x06\x63hunks\x18\x01 \x01(\r\"\'\n\x17\x43reateCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"+\n\x18\x43reateCollectionResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\"\x18\n\x16ListCollectionsRequest\"H\n\x17ListCollectionsResponse\x12-\n\x0b\x63ollections\x18\x01 \x03(\x0b\x32\x18.ledge.rag.v1.Collection\"=\n\nCollection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x04\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\x04\"\'\n\x17\x44\x65leteCollectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCollectionResponse\"\xb1\x01\n\x07Passage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x10\n\x08\x64ocument\x18\x03 \x01(\t\x12\x11\n\x04page\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08headings\x18\x05 \x03(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\r\n\x05score\x18\x07 \x01(\x02\x12)\n\x08metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.StructB\x07\n\x05_page\"\xa8\x01\n\rSearchRequest\x12\x13\n\x0b\x63ollections\x18\x01 \x03(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\rH\x00\x88\x01\x01\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ledge.retrieval.v1.Filter\x12)\n\x04mode\x18\x05 \x01(\x0e\x32\x1b.ledge.rag.v1.RetrievalModeB\x08\n\x06_limit\"K\n\x0eSearchResponse\x12\'\n\x08passages\x18\x01 \x03(\x0b\x32\x15.ledge.rag.v1.Passage\x12\x10\n\x08\x64\x65graded\x18\x02 \x03(\t\"r\n\x04Turn\x12%\n\x04role\x18\x01 \x01(\x0e\x32\x17.ledge.rag.v1.Turn.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\"5\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x08\n\x04USER\x10\x01\x12\r\n\tASSISTANT\x10\x02\"\xde\x02\n\rAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12#\n\x07history\x18\x02 \x03(\x0b\x32\x12.ledge.rag.v1.Turn\x12\x13\n\x0b\x63ollections\x18\x03 \x03(\t\x12*\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1a.ledge.retrieval.v1.Filter\x12$\n\x06\x65\x66\x66ort\x18\x05 \x01(\x0e\x32\x14.ledge.rag.v1.Effort\x12$\n\x06policy\x18\x06 \x01(\x0e\x32\x14.ledge.rag.v1.Policy\x12\x17\n\ncandidates\x18\x07 \x01(\rH\x00\x88\x01\x01\x12$\n\x06\x62udget\x18\x08 \x01(\x0b\x32\x14.ledge.rag.v1.Budget\x12\x10\n\x08language\x18\t \x01(\t\x12)\n\x04mode\x18\n \x01(\x0e\x32\x1b.ledge.rag.v1.RetrievalModeB\r\n\x0b_candidates\"r\n\x06\x42udget\x12\x12\n\x05steps\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x19\n\x0cwall_time_ms\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x08\n\x06_stepsB\t\n\x07_tokensB\x0f\n\r_wall_time_ms\"\x8b\x02\n\x0e\x41nswerResponse\x12\"\n\x04step\x18\x01 \x01(\x0b\x32\x12.ledge.rag.v1.StepH\x00\x12,\n\tretrieval\x18\x02 \x01(\x0b\x32\x17.ledge.rag.v1.RetrievalH\x00\x12$\n\x05token\x18\x03 \x01(\x0b\x32\x13.ledge.rag.v1.TokenH\x00\x12*\n\x08\x63itation\x18\x04 \x01(\x0b\x32\x16.ledge.rag.v1.CitationH\x00\x12(\n\x07verdict\x18\x05 \x01(\x0b\x32\x15.ledge.rag.v1.VerdictH\x00\x12\"\n\x04\x64one\x18\x06 \x01(\x0b\x32\x12.ledge.rag.v1.DoneH\x00\x42\x07\n\x05\x65vent\"8\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x12\n\nelapsed_ms\x18\x03 \x01(\x02\"4\n\tRetrieval\x12\'\n\x08passages\x18\x01 \x03(\x0b\x32\x15.ledge.rag.v1.Passage\"\x15\n\x05Token\x12\x0c\n\x04text\x18\x01 \x01(\t\"^\n\x08\x43itation\x12\x0e\n\x06number\x18\x01 \x01(\r\x12&\n\x07passage\x18\x02 \x01(\x0b\x32\x15.ledge.rag.v1.Passage\x12\r\n\x05start\x18\x03 \x01(\r\x12\x0b\n\x03\x65nd\x18\x04 \x01(\r\"\x8d\x02\n\x07Verdict\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.ledge.rag.v1.Verdict.Kind\x12\x17\n\nconfidence\x18\x02 \x01(\x02H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\x05start\x18\x04 \x01(\rH\x01\x88\x01\x01\x12\x10\n\x03\x65nd\x18\x05 \x01(\rH\x02\x88\x01\x01\"h\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41NSWERED\x10\x01\x12\x0e\n\nNO_SUPPORT\x10\x02\x12\x15\n\x11UNSUPPORTED_CLAIM\x10\x03\x12\x15\n\x11REPLACED_BY_QUOTE\x10\x04\x42\r\n\x0b_confidenceB\x08\n\x06_startB\x06\n\x04_end\"\x80\x02\n\x04\x44one\x12\x0e\n\x06\x61nswer\x18\x01 \x01(\t\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x08\x12)\n\tcitations\x18\x03 \x03(\x0b\x32\x16.ledge.rag.v1.Citation\x12!\n\x05steps\x18\x04 \x03(\x0b\x32\x12.ledge.rag.v1.Step\x12\x12\n\nelapsed_ms\x18\x05 \x01(\x02\x12\x16\n\x0e\x66irst_token_ms\x18\x06 \x01(\x02\x12\x10\n\x08\x64\x65graded\x18\x07 \x03(\t\x12\x18\n\x10\x62udget_exhausted\x18\x08 \x01(\x08\x12\x15\n\rprompt_tokens\x18\t \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\n \x01(\r*e\n\rRetrievalMode\x12\x1e\n\x1aRETRIEVAL_MODE_UNSPECIFIED\x10\x00\x12\t\n\x05\x44\x45NSE\x10\x01\x12\x08\n\x04TEXT\x10\x02\x12\n\n\x06HYBRID\x10\x03\x12\x13\n\x0fHYBRID_RERANKED\x10\x04*F\n\x06\x45\x66\x66ort\x12\x16\n\x12\x45\x46\x46ORT_UNSPECIFIED\x10\x00\x12\x08\n\x04\x46\x41ST\x10\x01\x12\x0c\n\x08\x42\x41LANCED\x10\x02\x12\x0c\n\x08THOROUGH\x10\x03*8\n\x06Policy\x12\x16\n\x12POLICY_UNSPECIFIED\x10\x00\x12\t\n\x05QUOTE\x10\x01\x12\x0b\n\x07\x43OMPOSE\x10\x02\x32\xd2\x05\n\nRagService\x12G\n\x06Ingest\x12\x1b.ledge.rag.v1.IngestRequest\x1a\x1c.ledge.rag.v1.IngestResponse(\x01\x30\x01\x12]\n\rListDocuments\x12\".ledge.rag.v1.ListDocumentsRequest\x1a#.ledge.rag.v1.ListDocumentsResponse\"\x03\x90\x02\x01\x12[\n\x0e\x44\x65leteDocument\x12#.ledge.rag.v1.DeleteDocumentRequest\x1a$.ledge.rag.v1.DeleteDocumentResponse\x12\x66\n\x10\x43reateCollection\x12%.ledge.rag.v1.CreateCollectionRequest\x1a&.ledge.rag.v1.CreateCollectionResponse\"\x03\x90\x02\x02\x12\x63\n\x0fListCollections\x12$.ledge.rag.v1.ListCollectionsRequest\x1a%.ledge.rag.v1.ListCollectionsResponse\"\x03\x90\x02\x01\x12\x61\n\x10\x44\x65leteCollection\x12%.ledge.rag.v1.DeleteCollectionRequest\x1a&.ledge.rag.v1.DeleteCollectionResponse\x12H\n\x06Search\x12\x1b.ledge.rag.v1.SearchRequest\x1a\x1c.ledge.rag.v1.SearchResponse\"\x03\x90\x02\x01\x12\x45\n\x06\x41nswer\x12\x1b.ledge.rag.v1.AnswerRequest\x1a\x1c.ledge.rag.v1.AnswerResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RAGSERVICE'].methods_by_name['ListDocuments']._loaded_options = None
   _globals['_RAGSERVICE'].methods_by_name['ListDocuments']._serialized_options = b'\220\002\001'
+  _globals['_RAGSERVICE'].methods_by_name['CreateCollection']._loaded_options = None
+  _globals['_RAGSERVICE'].methods_by_name['CreateCollection']._serialized_options = b'\220\002\002'
+  _globals['_RAGSERVICE'].methods_by_name['ListCollections']._loaded_options = None
+  _globals['_RAGSERVICE'].methods_by_name['ListCollections']._serialized_options = b'\220\002\001'
   _globals['_RAGSERVICE'].methods_by_name['Search']._loaded_options = None
   _globals['_RAGSERVICE'].methods_by_name['Search']._serialized_options = b'\220\002\001'
-  _globals['_RETRIEVALMODE']._serialized_start=3625
-  _globals['_RETRIEVALMODE']._serialized_end=3726
-  _globals['_EFFORT']._serialized_start=3728
-  _globals['_EFFORT']._serialized_end=3798
-  _globals['_POLICY']._serialized_start=3800
-  _globals['_POLICY']._serialized_end=3856
+  _globals['_RETRIEVALMODE']._serialized_start=3943
+  _globals['_RETRIEVALMODE']._serialized_end=4044
+  _globals['_EFFORT']._serialized_start=4046
+  _globals['_EFFORT']._serialized_end=4116
+  _globals['_POLICY']._serialized_start=4118
+  _globals['_POLICY']._serialized_end=4174
   _globals['_INGESTREQUEST']._serialized_start=107
   _globals['_INGESTREQUEST']._serialized_end=247
   _globals['_INGESTCONFIG']._serialized_start=249
@@ -71,36 +75,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEDOCUMENTREQUEST']._serialized_end=1536
   _globals['_DELETEDOCUMENTRESPONSE']._serialized_start=1538
   _globals['_DELETEDOCUMENTRESPONSE']._serialized_end=1578
-  _globals['_PASSAGE']._serialized_start=1581
-  _globals['_PASSAGE']._serialized_end=1758
-  _globals['_SEARCHREQUEST']._serialized_start=1761
-  _globals['_SEARCHREQUEST']._serialized_end=1929
-  _globals['_SEARCHRESPONSE']._serialized_start=1931
-  _globals['_SEARCHRESPONSE']._serialized_end=2006
-  _globals['_TURN']._serialized_start=2008
-  _globals['_TURN']._serialized_end=2122
-  _globals['_TURN_ROLE']._serialized_start=2069
-  _globals['_TURN_ROLE']._serialized_end=2122
-  _globals['_ANSWERREQUEST']._serialized_start=2125
-  _globals['_ANSWERREQUEST']._serialized_end=2475
-  _globals['_BUDGET']._serialized_start=2477
-  _globals['_BUDGET']._serialized_end=2591
-  _globals['_ANSWERRESPONSE']._serialized_start=2594
-  _globals['_ANSWERRESPONSE']._serialized_end=2861
-  _globals['_STEP']._serialized_start=2863
-  _globals['_STEP']._serialized_end=2919
-  _globals['_RETRIEVAL']._serialized_start=2921
-  _globals['_RETRIEVAL']._serialized_end=2973
-  _globals['_TOKEN']._serialized_start=2975
-  _globals['_TOKEN']._serialized_end=2996
-  _globals['_CITATION']._serialized_start=2998
-  _globals['_CITATION']._serialized_end=3092
-  _globals['_VERDICT']._serialized_start=3095
-  _globals['_VERDICT']._serialized_end=3364
-  _globals['_VERDICT_KIND']._serialized_start=3227
-  _globals['_VERDICT_KIND']._serialized_end=3331
-  _globals['_DONE']._serialized_start=3367
-  _globals['_DONE']._serialized_end=3623
-  _globals['_RAGSERVICE']._serialized_start=3859
-  _globals['_RAGSERVICE']._serialized_end=4277
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_start=1580
+  _globals['_CREATECOLLECTIONREQUEST']._serialized_end=1619
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_start=1621
+  _globals['_CREATECOLLECTIONRESPONSE']._serialized_end=1664
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_start=1666
+  _globals['_LISTCOLLECTIONSREQUEST']._serialized_end=1690
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_start=1692
+  _globals['_LISTCOLLECTIONSRESPONSE']._serialized_end=1764
+  _globals['_COLLECTION']._serialized_start=1766
+  _globals['_COLLECTION']._serialized_end=1827
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_start=1829
+  _globals['_DELETECOLLECTIONREQUEST']._serialized_end=1868
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_start=1870
+  _globals['_DELETECOLLECTIONRESPONSE']._serialized_end=1896
+  _globals['_PASSAGE']._serialized_start=1899
+  _globals['_PASSAGE']._serialized_end=2076
+  _globals['_SEARCHREQUEST']._serialized_start=2079
+  _globals['_SEARCHREQUEST']._serialized_end=2247
+  _globals['_SEARCHRESPONSE']._serialized_start=2249
+  _globals['_SEARCHRESPONSE']._serialized_end=2324
+  _globals['_TURN']._serialized_start=2326
+  _globals['_TURN']._serialized_end=2440
+  _globals['_TURN_ROLE']._serialized_start=2387
+  _globals['_TURN_ROLE']._serialized_end=2440
+  _globals['_ANSWERREQUEST']._serialized_start=2443
+  _globals['_ANSWERREQUEST']._serialized_end=2793
+  _globals['_BUDGET']._serialized_start=2795
+  _globals['_BUDGET']._serialized_end=2909
+  _globals['_ANSWERRESPONSE']._serialized_start=2912
+  _globals['_ANSWERRESPONSE']._serialized_end=3179
+  _globals['_STEP']._serialized_start=3181
+  _globals['_STEP']._serialized_end=3237
+  _globals['_RETRIEVAL']._serialized_start=3239
+  _globals['_RETRIEVAL']._serialized_end=3291
+  _globals['_TOKEN']._serialized_start=3293
+  _globals['_TOKEN']._serialized_end=3314
+  _globals['_CITATION']._serialized_start=3316
+  _globals['_CITATION']._serialized_end=3410
+  _globals['_VERDICT']._serialized_start=3413
+  _globals['_VERDICT']._serialized_end=3682
+  _globals['_VERDICT_KIND']._serialized_start=3545
+  _globals['_VERDICT_KIND']._serialized_end=3649
+  _globals['_DONE']._serialized_start=3685
+  _globals['_DONE']._serialized_end=3941
+  _globals['_RAGSERVICE']._serialized_start=4177
+  _globals['_RAGSERVICE']._serialized_end=4899
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,21 @@ class RagServiceStub(object):
                 request_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteDocumentResponse.FromString,
                 _registered_method=True)
+        self.CreateCollection = channel.unary_unary(
+                '/ledge.rag.v1.RagService/CreateCollection',
+                request_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.CreateCollectionRequest.SerializeToString,
+                response_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.CreateCollectionResponse.FromString,
+                _registered_method=True)
+        self.ListCollections = channel.unary_unary(
+                '/ledge.rag.v1.RagService/ListCollections',
+                request_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.ListCollectionsRequest.SerializeToString,
+                response_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.ListCollectionsResponse.FromString,
+                _registered_method=True)
+        self.DeleteCollection = channel.unary_unary(
+                '/ledge.rag.v1.RagService/DeleteCollection',
+                request_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteCollectionRequest.SerializeToString,
+                response_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteCollectionResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/ledge.rag.v1.RagService/Search',
                 request_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.SearchRequest.SerializeToString,
@@ -99,6 +114,28 @@ class RagServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateCollection(self, request, context):
+        """CreateCollection makes an empty collection; one that is there stays as it
+        is. Ingest makes the collection that it needs by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCollections(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCollection(self, request, context):
+        """DeleteCollection removes a collection with all its documents. One that is
+        not there is NOT_FOUND. Interrupted, it may be asked again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Search(self, request, context):
         """Search finds passages without answering: retrieval and reranking only.
         """
@@ -131,6 +168,21 @@ def add_RagServiceServicer_to_server(servicer, server):
                     servicer.DeleteDocument,
                     request_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'CreateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCollection,
+                    request_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.CreateCollectionRequest.FromString,
+                    response_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.CreateCollectionResponse.SerializeToString,
+            ),
+            'ListCollections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCollections,
+                    request_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.ListCollectionsRequest.FromString,
+                    response_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'DeleteCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCollection,
+                    request_deserializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteCollectionRequest.FromString,
+                    response_serializer=ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteCollectionResponse.SerializeToString,
             ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
@@ -229,6 +281,87 @@ class RagService(object):
             '/ledge.rag.v1.RagService/DeleteDocument',
             ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteDocumentRequest.SerializeToString,
             ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledge.rag.v1.RagService/CreateCollection',
+            ledge_dot_rag_dot_v1_dot_rag__pb2.CreateCollectionRequest.SerializeToString,
+            ledge_dot_rag_dot_v1_dot_rag__pb2.CreateCollectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCollections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledge.rag.v1.RagService/ListCollections',
+            ledge_dot_rag_dot_v1_dot_rag__pb2.ListCollectionsRequest.SerializeToString,
+            ledge_dot_rag_dot_v1_dot_rag__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ledge.rag.v1.RagService/DeleteCollection',
+            ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteCollectionRequest.SerializeToString,
+            ledge_dot_rag_dot_v1_dot_rag__pb2.DeleteCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

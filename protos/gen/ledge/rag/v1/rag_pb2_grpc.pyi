@@ -50,6 +50,15 @@ class RagServiceStub:
     """DeleteDocument removes a document and all its chunks. One that is not
     there is NOT_FOUND.
     """
+    CreateCollection: _grpc.UnaryUnaryMultiCallable[_rag_pb2.CreateCollectionRequest, _rag_pb2.CreateCollectionResponse]
+    """CreateCollection makes an empty collection; one that is there stays as it
+    is. Ingest makes the collection that it needs by itself.
+    """
+    ListCollections: _grpc.UnaryUnaryMultiCallable[_rag_pb2.ListCollectionsRequest, _rag_pb2.ListCollectionsResponse]
+    DeleteCollection: _grpc.UnaryUnaryMultiCallable[_rag_pb2.DeleteCollectionRequest, _rag_pb2.DeleteCollectionResponse]
+    """DeleteCollection removes a collection with all its documents. One that is
+    not there is NOT_FOUND. Interrupted, it may be asked again.
+    """
     Search: _grpc.UnaryUnaryMultiCallable[_rag_pb2.SearchRequest, _rag_pb2.SearchResponse]
     """Search finds passages without answering: retrieval and reranking only."""
     Answer: _grpc.UnaryStreamMultiCallable[_rag_pb2.AnswerRequest, _rag_pb2.AnswerResponse]
@@ -78,6 +87,15 @@ class RagServiceAsyncStub(RagServiceStub):
     DeleteDocument: _aio.UnaryUnaryMultiCallable[_rag_pb2.DeleteDocumentRequest, _rag_pb2.DeleteDocumentResponse]  # type: ignore[assignment]
     """DeleteDocument removes a document and all its chunks. One that is not
     there is NOT_FOUND.
+    """
+    CreateCollection: _aio.UnaryUnaryMultiCallable[_rag_pb2.CreateCollectionRequest, _rag_pb2.CreateCollectionResponse]  # type: ignore[assignment]
+    """CreateCollection makes an empty collection; one that is there stays as it
+    is. Ingest makes the collection that it needs by itself.
+    """
+    ListCollections: _aio.UnaryUnaryMultiCallable[_rag_pb2.ListCollectionsRequest, _rag_pb2.ListCollectionsResponse]  # type: ignore[assignment]
+    DeleteCollection: _aio.UnaryUnaryMultiCallable[_rag_pb2.DeleteCollectionRequest, _rag_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
+    """DeleteCollection removes a collection with all its documents. One that is
+    not there is NOT_FOUND. Interrupted, it may be asked again.
     """
     Search: _aio.UnaryUnaryMultiCallable[_rag_pb2.SearchRequest, _rag_pb2.SearchResponse]  # type: ignore[assignment]
     """Search finds passages without answering: retrieval and reranking only."""
@@ -122,6 +140,33 @@ class RagServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_rag_pb2.DeleteDocumentResponse, _abc.Awaitable[_rag_pb2.DeleteDocumentResponse]]:
         """DeleteDocument removes a document and all its chunks. One that is not
         there is NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateCollection(
+        self,
+        request: _rag_pb2.CreateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_pb2.CreateCollectionResponse, _abc.Awaitable[_rag_pb2.CreateCollectionResponse]]:
+        """CreateCollection makes an empty collection; one that is there stays as it
+        is. Ingest makes the collection that it needs by itself.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCollections(
+        self,
+        request: _rag_pb2.ListCollectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_pb2.ListCollectionsResponse, _abc.Awaitable[_rag_pb2.ListCollectionsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def DeleteCollection(
+        self,
+        request: _rag_pb2.DeleteCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_pb2.DeleteCollectionResponse, _abc.Awaitable[_rag_pb2.DeleteCollectionResponse]]:
+        """DeleteCollection removes a collection with all its documents. One that is
+        not there is NOT_FOUND. Interrupted, it may be asked again.
         """
 
     @_abc_1.abstractmethod
