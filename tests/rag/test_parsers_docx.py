@@ -59,6 +59,25 @@ def test_table_rows_carry_their_header_and_merged_cells_are_repeated() -> None:
     ]
 
 
+def test_the_first_row_is_a_header_where_the_style_or_bold_type_says_so() -> None:
+    def build(document: Document) -> None:
+        for style in ("Light Grid", "Table Grid", None):
+            table = document.add_table(rows=2, cols=2, style=style)
+            for row, texts in zip(table.rows, [("Place", "Required"), ("Road", "Jacket")], strict=True):
+                for cell, text in zip(row.cells, texts, strict=True):
+                    cell.paragraphs[0].add_run(text).bold = (
+                        True if style is None and text in ("Place", "Required") else None
+                    )
+            document.add_paragraph("And next.")
+
+    assert told(blocks_of(word(build)), Kind.ROW) == [
+        "Place: Road; Required: Jacket",
+        "Place: Required",
+        "Road: Jacket",
+        "Place: Road; Required: Jacket",
+    ]
+
+
 def test_a_table_of_one_cell_is_a_box_around_paragraphs() -> None:
     def build(document: Document) -> None:
         cell = document.add_table(rows=1, cols=1).cell(0, 0)

@@ -127,6 +127,7 @@ def test_a_table_goes_on_over_the_page_with_its_header() -> None:
 
     def draw(canvas: Canvas) -> None:
         for place, cells in enumerate([("Code", "Meaning"), ("E17", "Pump failed"), ("E19", "Pump tripped")]):
+            canvas.setFont("Helvetica" if place else "Helvetica-Bold", 10)
             row(canvas, 130 - 15 * place, cells)
         canvas.showPage()
         for place, cells in enumerate([("E24", "Low pressure"), ("E42", "Battery low")]):

@@ -20,7 +20,7 @@ from services.kit.errors import InvalidInput
 from services.rag.document import Block, Kind
 from services.rag.ingest.parsers import tables
 from services.rag.ingest.parsers.characters import clean
-from services.rag.ingest.parsers.docx_styles import Styles
+from services.rag.ingest.parsers.docx_styles import OFF, Styles
 from services.rag.ingest.parsers.package_limits import check_package
 
 _P, _TABLE, _ROW, _CELL = qn("w:p"), qn("w:tbl"), qn("w:tr"), qn("w:tc")
@@ -31,7 +31,6 @@ _PAGE_BREAK = qn("w:lastRenderedPageBreak")
 _BOX = qn("w:txbxContent")
 _FOOTNOTE = qn("w:footnoteReference")
 _CONTAINERS = {qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:moveTo"), qn("w:customXml"), qn("w:smartTag")}
-_OFF = {"0", "false", "off", "none"}
 
 
 def read_docx(content: bytes) -> Iterator[Block]:
@@ -133,6 +132,8 @@ class _Walk:
             if header_rows == len(grid) and row.find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None:
                 header_rows += 1
             grid.append(line)
+        if not header_rows and self._styles.marks_first_row(table):
+            header_rows = 1
         yield from tables.rows(grid, header_rows=header_rows or None, page=page)
 
     def _cell_text(self, cell: Any) -> str:
@@ -148,7 +149,7 @@ def _hidden(node: Any) -> bool:
     if node.tag != qn("w:r"):
         return False
     vanish = node.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
-    return vanish is not None and vanish.get(qn("w:val"), "1") not in _OFF
+    return vanish is not None and vanish.get(qn("w:val"), "1") not in OFF
 
 
 def _is_contents(element: Any) -> bool:

@@ -11,6 +11,9 @@ MAX_CHAIN = 16
 _HEADING = re.compile(r"heading ([1-9])", re.I)
 _CONTENTS = re.compile(r"(?:toc \d|toc heading|table of figures)", re.I)
 _TITLE_LEVEL = 1
+_FIRST_ROW_BIT = 0x0020
+OFF = frozenset(("0", "false", "off", "none"))
+"""How an attribute says that something is not so."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -77,6 +80,37 @@ class Styles:
             case "lowerLetter" | "upperLetter" if count <= len(_LETTERS):
                 return f"{_LETTERS[count - 1]}."
         return f"{count}."
+
+    def marks_first_row(self, table: Any) -> bool:
+        """Whether the first row of a table looks otherwise than the rest: by the table's style, or set in bold."""
+        look = table.find(f"{qn('w:tblPr')}/{qn('w:tblLook')}")
+        named = table.find(f"{qn('w:tblPr')}/{qn('w:tblStyle')}")
+        if look is not None and named is not None and _has_first_row(look):
+            style = self._styles.get(named.get(qn("w:val")))
+            for _ in range(MAX_CHAIN):
+                if style is None:
+                    break
+                if any(part.get(qn("w:type")) == "firstRow" for part in style.iterchildren(qn("w:tblStylePr"))):
+                    return True
+                base = style.find(qn("w:basedOn"))
+                style = None if base is None else self._styles.get(base.get(qn("w:val")))
+        bold = [_is_bold(row) for row in table.iterchildren(qn("w:tr"))]
+        return len(bold) > 1 and bold[0] and not any(bold[1:])
+
+
+def _has_first_row(look: Any) -> bool:
+    if (flag := look.get(qn("w:firstRow"))) is not None:
+        return flag not in OFF
+    try:
+        return bool(int(look.get(qn("w:val"), "0"), 16) & _FIRST_ROW_BIT)
+    except ValueError:
+        return False
+
+
+def _is_bold(row: Any) -> bool:
+    runs = [run for run in row.iter(qn("w:r")) if run.find(qn("w:t")) is not None]
+    marks = [run.find(f"{qn('w:rPr')}/{qn('w:b')}") for run in runs]
+    return bool(marks) and all(mark is not None and mark.get(qn("w:val"), "1") not in OFF for mark in marks)
 
 
 def _first(chain: list[Any], path: str) -> str | None:

@@ -12,6 +12,7 @@ from services.rag.document import Block, Kind
 MAX_ROW_CHARACTERS = 400
 """A longer row is cut between cells; each part begins with the row's first cell."""
 
+_DIGIT = re.compile(r"\d")
 _NO_TITLE = re.compile(r"^[\d£$€%.,:+\-–—/() ]*\d[\d£$€%.,:+\-–—/() ]*$|^[^\w(£$€%#№]|[,;.{]$")
 
 
@@ -67,11 +68,14 @@ def _merged(header: Sequence[Sequence[str]]) -> list[str]:
 def looks_like_header(table: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names columns: all filled, all different, words and no figures, options or code.
 
-    Two columns may be keys and values.
+    Two columns may as well be keys and values, which are wrong under a header, while names and values under none
+    read well: they need figures under a title without.
     """
     if len(table) < 2:
         return False
     first = table[0]
     if not all(first) or len(set(first)) < len(first) or any(map(_NO_TITLE.search, first)):
         return False
-    return not (len(first) == 2 and first[0].endswith(":"))
+    if len(first) > 2:
+        return True
+    return not _DIGIT.search(first[1]) and all(len(row) == 2 and _DIGIT.search(row[1]) for row in table[1:])
