@@ -25,6 +25,8 @@ MEMBERS = {
     "ask": "services.cli.ask:command",
     "ingest": "services.cli.ingest:command",
     "search": "services.cli.search:command",
+    "documents": "services.cli.documents:app",
+    "collections": "services.cli.collections:app",
     "models": "services.cli.models:app",
     "serve": "services.cli.serve:command",
     "calibrate": "services.cli.calibrate:command",

@@ -1,4 +1,4 @@
-"""A light suite for the commands: engines without weights, so that starting it takes little."""
+"""A light suite for the commands: engines without weights, so that starting it takes little; and a `rag` to call."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledge_command import Ledge
+from tests.processes import ServiceProcess, service
 
 LIGHT_PROFILE = """
 name: light
@@ -49,3 +50,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledge]:
         yield command
     finally:
         command.close()
+
+
+@pytest.fixture(scope="module")
+def rag() -> Iterator[ServiceProcess]:
+    """What takes documents in, without a suite around it."""
+    with (
+        service("embedding", LEDGE_ENGINE="scripted") as embedding,
+        service("retrieval", LEDGE_ENGINE="memory") as retrieval,
+        service("rag", LEDGE_EMBEDDING_ADDRESS=embedding.address, LEDGE_RETRIEVAL_ADDRESS=retrieval.address) as process,
+    ):
+        yield process

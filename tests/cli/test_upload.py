@@ -1,6 +1,5 @@
 """Which files paths mean, what they are called, and what an ingest makes of them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,16 +51,6 @@ def test_the_same_file_named_twice_is_one_document(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no such file"):
         select([tmp_path / "none.md"])
-
-
-@pytest.fixture(scope="module")
-def rag() -> Iterator[ServiceProcess]:
-    with (
-        service("embedding", LEDGE_ENGINE="scripted") as embedding,
-        service("retrieval", LEDGE_ENGINE="memory") as retrieval,
-        service("rag", LEDGE_EMBEDDING_ADDRESS=embedding.address, LEDGE_RETRIEVAL_ADDRESS=retrieval.address) as process,
-    ):
-        yield process
 
 
 @pytest.fixture
