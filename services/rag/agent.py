@@ -129,7 +129,7 @@ class Agent:
 
     async def _encode(self, run: Run) -> str:
         run.policy, run.query = await asyncio.gather(
-            self._policy_of(run.asked), self._search.encode(run.asked.standalone, run.asked.scope)
+            self._policy_of(run.asked), self._search.encode(run.asked.standalone, run.asked.scope, run.asked.question)
         )
         return "with the turns before it" if run.asked.standalone != run.asked.question else "as asked"
 

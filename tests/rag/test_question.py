@@ -15,7 +15,7 @@ STOP_WORDS = frozenset("what is the of at in a how do i for does are there was w
 
 def read(text: str, points: int = 100, **counts: int) -> "tuple[tuple[str, ...], ...]":
     known = {word.text: counts.get(word.text, 5) for word in WORDS.of(text) if word.text.lower() not in STOP_WORDS}
-    return understand(text, WORDS, known, points).names
+    return tuple(name.stems for name in understand(text, WORDS, known, points).names)
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,34 @@ def read(text: str, points: int = 100, **counts: int) -> "tuple[tuple[str, ...],
         ("What is the charge in 2019/20?", (("2019", "20"),)),
         ("E42 has come up. What does it mean?", (("e42",),)),
         ("How tall is the pump house?", ()),
+        ("How long is the main of 225 mm?", ()),
+        ("What does a garden of 40 m² cost?", ()),
         ("What is the standby pay for a Saturday?", ()),
     ],
 )
 def test_what_names_one_thing_stays_together(question: str, names: tuple[tuple[str, ...], ...]) -> None:
     assert read(question) == names
+
+
+def test_a_name_weighs_what_its_rarest_word_does() -> None:
+    counts = {"Weir": 40, "Street": 50, "HB": 1, "200": 2, "pump": 9}
+    question = understand("Which pump at Weir Street is an HB-200?", WORDS, counts, 100)
+    common, rare = question.names
+    assert (common.stems, rare.stems) == (("weir", "street"), ("hb", "200"))
+    assert rare.weight > common.weight > 0
+
+
+def test_the_last_turn_says_what_kind_of_answer_is_wanted() -> None:
+    turns = "What does the standpipe cost? And how long may I keep it?"
+    assert understand(turns, WORDS, {}, 100, "And how long may I keep it?").kinds == wanted("How long may I keep it?")
+    assert understand("What does it cost? And the next?", WORDS, {}, 100, "And the next?").kinds == ("money",)
+
+
+def test_a_year_and_a_code_are_no_amounts() -> None:
+    kinds = wanted("How many pumps are there?")
+    assert holds("There are 14 pumps.", kinds, "")
+    assert not holds("The pumps date from 1936.", kinds, "")
+    assert not holds("Pumps are of the PS-12 kind.", kinds, "")
 
 
 def test_rare_words_weigh_more_and_words_of_asking_less() -> None:

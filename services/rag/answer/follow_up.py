@@ -13,6 +13,8 @@ MAX_TURN_CHARACTERS = 400
 MAX_QUESTION_CHARACTERS = 8192
 SHORT_WORDS = 4
 """A question of so few words points back, unless it names something."""
+ANTECEDENT_WORDS = 2
+"""So many words of meaning before a pronoun may be what it stands for; fewer are not."""
 
 _OPENS_BACK = re.compile(
     r"\W*(?:and|or|but|also|then|what about|how about|what if|up to|until when|since when|in that case|instead)\b", re.I
@@ -31,7 +33,7 @@ _NO_ANTECEDENT = frozenset(
     "do does did has have had can could will would shall should may might must if so and or but not no much many long "
     "often soon far big large small tall high deep wide heavy old hard fast close closely powerful strong loud hot "
     "cold thick colour color kind sort size year day time price cost share part number name each all both any some "
-    "exactly only also still ever i we you me us my our your".split()
+    "exactly only also still ever before after until while because i we you me us my our your".split()
 )
 _NAME = re.compile(r"(?<!^)\b(?:[A-Z]\w+|\w*\d\w*)")
 
@@ -47,7 +49,7 @@ def stands_alone(question: str) -> bool:
     if pronoun is None:
         return True
     before = re.findall(r"\w+", question[: pronoun.start()].lower())
-    return any(word not in _NO_ANTECEDENT for word in before)
+    return sum(word not in _NO_ANTECEDENT for word in before) >= ANTECEDENT_WORDS
 
 
 def condense(question: str, user_turns: Sequence[str]) -> str:

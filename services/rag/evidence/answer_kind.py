@@ -53,7 +53,10 @@ _LOOKS = {
         r"contractor|inspector|inspectorate|director|surveyor|clerk|keeper|attendant|technician|laboratory|caretaker|"
         r"firm|supplier|customer|owner|council|committee|company)s?\b",
     ),
-    "number": re.compile(_NUMBER, re.I),
+    # A year is no amount, nor is the number in a code.
+    "number": re.compile(
+        rf"(?<![\w-])(?!(?:1[5-9]|20)\d\d(?!\d|[,.]\d|\s?[%€£$°µ]))(?:\d[\d,.]*|{_NUMBER_WORD}\b)", re.I
+    ),
     "telephone": re.compile(r"\b\d{3,}\b"),
     "code": re.compile(r"\b[A-Z]{1,4}-?\d+\w*|\b\d{3,}\b"),
     "colour": re.compile(
@@ -84,7 +87,7 @@ _ASKS = [
     (r"\b(?:what|which) colou?rs?\b|\bcolou?r of\b", ("colour",)),
     (r"\b(?:stores?|part|article|account) (?:code|number)\b|\b(?:what|which) (?:code|number)\b", ("code",)),
     (r"\bhow (?:often|frequently|regularly|many times)\b", ("frequency", "duration")),
-    (r"\bhow old\b|\bwhat age\b", ("age",)),
+    (r"\bhow old\b|\bwhat age\b", ("age", "duration")),
     (r"\bhow (?:long|soon|quickly)\b|\bhow many (?:seconds|minutes|hours|days|weeks|months|years)\b",
      ("duration", "length")),
     (r"\bhow (?:far|tall|high|deep|wide|thick|broad)\b|\bhow many (?:miles|kilomet|met(?:re|er)s|feet|inches)",
@@ -93,7 +96,7 @@ _ASKS = [
     (r"\bhow many (?:lit(?:re|er)s|cubic|gallons)|\bhow much (?:\w+ )?water\b.{0,60}\b(?:hold|contain)", ("volume",)),
     (r"\bhow fast\b|\b(?:top |maximum )?speed\b", ("speed", "duration")),
     (r"\bhow (?:hot|cold|warm)\b|\btemperature\b", ("temperature",)),
-    (r"\b(?:what|which) (?:share|percentage|proportion|part)\b|\bhow much of\b|\bper ?cent", ("share",)),
+    (r"\b(?:what|which) (?:share|percentage|proportion|part of)\b|\bhow much of\b|\bper ?cent", ("share",)),
     (r"\bhow many\b", ("number",)),
     (r"\b(?:what|which) (?:was the |is the )?(?:(?:first|last|next|earliest|latest) )?(?:year|date|day|month|time)\b|"
      r"(?:^|[,.;?!] |\b(?:and|since|until|till|by|from) )when\b|\bhow (?:late|early)\b|\bwhen (?:do|does|did|is|was|"

@@ -94,7 +94,7 @@ def read_questions(file: Path) -> list[dict[str, Any]]:
 async def _find(search: Search, question: dict[str, Any], collection: str) -> tuple[Query, list[Found], list[Found]]:
     history = [pb.Turn(role=pb.Turn.USER, text=text) for text in question.get("history", ())]
     asked = read_answer(pb.AnswerRequest(question=question["question"], history=history, collections=[collection]))
-    query = await search.encode(asked.standalone, asked.scope)
+    query = await search.encode(asked.standalone, asked.scope, asked.question)
     retrieved = await search.retrieve(query, asked.scope, asked.candidates)
     reranked = await search.rerank(query, retrieved)
     if reranked is None:

@@ -27,6 +27,11 @@ _NO_NAMES = frozenset(
     "i monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays "
     "saturdays sundays january february march april may june july august september october november december".split()
 )
+_UNIT = re.compile(
+    r"\s?(?:[µmck]?m|[µmk]?g|[mMck]?l|kW|kVA|m²|m³|l/s|bar|°|%|V|A|Hz|mph|km/h|pence|p|per ?cent|percent|"
+    r"(?:pound|litre|liter|metre|meter|mile|foot|feet|inch|inche|tonne|ton|gram|kilo|hour|minute|second|day|week|month|year|degree|"
+    r"people|person|time|men|women|children|thousand|million)s?)(?!\w)"
+)
 _SENTENCE_END = re.compile(r"[.?!:]\s*$")
 
 
@@ -42,24 +47,35 @@ class AskedWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """Words that together name one thing: "PS-03", "zone C", "Corder's Ford"."""
+
+    stems: tuple[str, ...]
+    weight: float
+    """Of the word that tells most."""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question as it is searched and judged."""
 
     text: str
     words: tuple[AskedWord, ...]
     """Without stop words."""
-    names: tuple[tuple[str, ...], ...]
-    """Stems of words that together name one thing: "PS 03", "zone C", "Corder's Ford"."""
+    names: tuple[Name, ...]
     kinds: tuple[str, ...]
     """Kinds of answer that would do; empty: unknown."""
     heaviest: float
     """The greatest weight that any word may have in these collections."""
 
 
-def understand(text: str, words: Words, counts: Mapping[str, int], points: int) -> Question:
+def understand(
+    text: str, words: Words, counts: Mapping[str, int], points: int, asked_last: str | None = None
+) -> Question:
     """Takes a question apart.
 
     Args:
+        asked_last: where `text` is several turns of a conversation, the last of them.
         counts: in how many passages each word occurs, by the word as it stands there; stop words are left out.
         points: how many passages there are.
     """
@@ -70,7 +86,8 @@ def understand(text: str, words: Words, counts: Mapping[str, int], points: int) 
         if word.text in counts
     ]
     known = {entry.word.stem: entry for entry in asked}
-    return Question(text, tuple(asked), names_in(found, text, known), wanted(text), rarity(0, points))
+    kinds = wanted(asked_last or text) or wanted(text)
+    return Question(text, tuple(asked), names_in(found, text, known), kinds, rarity(0, points))
 
 
 def rarity(count: int, points: int) -> float:
@@ -96,31 +113,36 @@ def token_weights(question: Question, offsets: Sequence[int]) -> list[float]:
     return weights
 
 
-def names_in(words: list[Word], text: str, known: Mapping[str, object]) -> tuple[tuple[str, ...], ...]:
+def names_in(words: list[Word], text: str, known: Mapping[str, AskedWord]) -> tuple[Name, ...]:
     """Names: runs of capitalised or numbered words; a bare number or letter takes the word before it along."""
-    names: list[tuple[str, ...]] = []
-    run: list[str] = []
+    runs: list[list[Word]] = []
+    run: list[Word] = []
     for place, word in enumerate(words):
         before = text[words[place - 1].end : word.start] if place else ""
-        if run and before.strip(" -/"):
-            names.append(tuple(run))
+        if run and (before.strip(" -/") or not _names_something(word, text)):
+            runs.append(run)
             run = []
-        if not _names_something(word, text):
-            if run:
-                names.append(tuple(run))
-                run = []
+        if not _names_something(word, text) or _counts_something(word, text):
             continue
         bare = (word.text.isdigit() and len(word.text) < 4) or len(word.text) == 1
         if not run and bare and place and words[place - 1].stem in known and not before.strip(" "):
-            run.append(words[place - 1].stem)
-        run.append(word.stem)
-    if run:
-        names.append(tuple(run))
-    return tuple(dict.fromkeys(names))
+            run.append(words[place - 1])
+        run.append(word)
+    runs += [run] if run else []
+    names = {tuple(word.stem for word in run): run for run in runs}
+    return tuple(
+        Name(stems, max((known[word.stem].weight for word in run if word.stem in known), default=0.0))
+        for stems, run in names.items()
+    )
+
+
+def _counts_something(word: Word, text: str) -> bool:
+    """Whether a number is an amount of something rather than the name of it: "40 pounds"."""
+    return word.text[0].isdecimal() and _UNIT.match(text, word.end) is not None
 
 
 def _names_something(word: Word, text: str) -> bool:
-    if any(map(str.isdigit, word.text)):
+    if any(map(str.isdecimal, word.text)):
         return True
     if word.text.lower() in _NO_NAMES or not word.text[0].isupper():
         return False

@@ -89,11 +89,11 @@ class Search:
         self._clock = clock
         self._rerank_after_s = 0.0
 
-    async def encode(self, text: str, scope: Scope) -> Query:
-        """The question's vectors, and how rare its words are in the collections."""
+    async def encode(self, text: str, scope: Scope, asked_last: str | None = None) -> Query:
+        """The question's vectors, and how rare its words are in the collections; see `understand`."""
         embedding, counted = await asyncio.gather(self._embed(text), self._count_terms(text, scope.collections))
         counts, points = counted
-        question = understand(text, self._words, counts, points)
+        question = understand(text, self._words, counts, points, asked_last)
         return Query(
             question,
             embedding.embeddings[0].dense,

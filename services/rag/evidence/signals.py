@@ -4,7 +4,7 @@ Nothing here decides: `calibration.py` holds what the measures are worth. Words 
 weighed by their rarity; a segment is read in its context, that is with its headings and its lead-in.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from services.rag.chunk_record import StoredSegment
 from services.rag.document import Kind
 from services.rag.evidence.answer_kind import holds
 from services.rag.evidence.found import Found
-from services.rag.evidence.question import Question
+from services.rag.evidence.question import Name, Question
 from services.rag.words import Words
 
 SEGMENT_SIGNALS = (
@@ -129,7 +129,7 @@ def measure_answer(
     first = quoted[0]
     ordered = np.sort(scores)[::-1]
     said = frozenset().union(*(candidate.context for candidate in quoted))
-    lines = {candidate.found.chunk.id: candidate.passage_line for candidate in candidates}
+    lines = list({candidate.found.chunk.id: candidate.passage_line for candidate in candidates}.values())
     quoted_lines = [candidate.passage_line for candidate in quoted]
     kind_missing = bool(question.kinds) and not any(candidate.holds_kind for candidate in quoted)
     return np.array(
@@ -139,7 +139,8 @@ def measure_answer(
             first.cosine,
             _coverage(_weights(question), said),
             _named(question.names, quoted_lines),
-            all(any(_says(line, name) for line in lines.values()) for name in question.names),
+            1
+            - max((name.weight for name in question.names if not _said(name, lines)), default=0.0) / question.heaviest,
             not question.names,
             kind_missing,
             len(_weights(question)),
@@ -170,18 +171,23 @@ def _first_before(segments: Sequence[StoredSegment], index: int) -> int:
     return first
 
 
-def _says(line: str, name: Sequence[str]) -> bool:
-    return f" {' '.join(name)} " in line
+def _says(line: str, stems: Sequence[str]) -> bool:
+    return f" {' '.join(stems)} " in line
 
 
-def _named(names: Sequence[Sequence[str]], lines: Iterable[str]) -> float:
-    if not names:
+def _said(name: Name, lines: Sequence[str]) -> bool:
+    return any(_says(line, name.stems) for line in lines)
+
+
+def _named(names: Sequence[Name], lines: Sequence[str]) -> float:
+    """The share of the names, by weight, that any of the lines says; 1 where there are none."""
+    total = sum(name.weight for name in names)
+    if not total:
         return 1.0
-    lines = list(lines)
-    total = 0.0
+    said = 0.0
     for name in names:
-        if any(_says(line, name) for line in lines):
-            total += 1
-        elif any(all(_says(line, (stem,)) for stem in name) for line in lines):
-            total += PARTLY_NAMED
-    return total / len(names)
+        if any(_says(line, name.stems) for line in lines):
+            said += name.weight
+        elif any(all(_says(line, (stem,)) for stem in name.stems) for line in lines):
+            said += PARTLY_NAMED * name.weight
+    return said / total
