@@ -6,9 +6,11 @@ import signal
 
 from services.gateway.app import make_app
 from services.gateway.config import GatewayConfig
+from services.gateway.errors import response_of
 from services.gateway.peers import connect_peers
 from services.kit import ops, telemetry
 from services.kit.config import read_config
+from services.kit.errors import Overloaded
 
 log = logging.getLogger("ledge.gateway")
 
@@ -27,6 +29,10 @@ async def serve(config: GatewayConfig) -> int:
         drain_s=config.drain_s,
         tls=config,
         client_timeout_s=config.client_timeout_s,
+        max_connections=config.max_connections,
+        too_many=lambda: response_of(
+            Overloaded(f"all {config.max_connections} connections of the gateway are taken", retry_after_s=1)
+        ),
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     log.info("listening", extra={"port": port, "ops_port": port})

@@ -31,6 +31,9 @@ class GatewayConfig(ServiceConfig):
     SDK waits; a long answer of a small machine needs more than the services give each other."""
     client_timeout_s: float = Field(60.0, gt=0, le=3600)
     """How long a client may leave its request unfinished, or take nothing of its answer, before it is cut off."""
+    max_connections: int = Field(800, ge=1, le=100_000)
+    """HTTP connections at a time, idle ones included; past it 429, except for health. Each takes an open file of those
+    that `ulimit -n` allows."""
     cors_allow_origins: CommaList = Field((), validation_alias=env("CORS_ALLOW_ORIGINS", "NIM_CORS_ALLOW_ORIGINS"))
     """Origins whose pages may call from a browser, comma-separated. Empty: only pages of this gateway."""
 

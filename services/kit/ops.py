@@ -24,12 +24,12 @@ from ledge.model.v1 import model_pb2
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kit.auth import Keys
 from services.kit.config import ServiceConfig, refuse
@@ -37,6 +37,8 @@ from services.kit.errors import Unauthenticated
 from services.kit.http_connection import connections
 
 LICENCE = "Apache-2.0"
+MAX_CONNECTIONS = 256
+"""At a time, of the management surface."""
 
 
 def release() -> str:
@@ -172,7 +174,13 @@ def listen(host: str, port: int, setting: str, *, client_timeout_s: float = 60) 
 
 
 def http_server(
-    app: Any, *, drain_s: float = 5, tls: ServiceConfig | None = None, client_timeout_s: float = 60
+    app: ASGIApp,
+    *,
+    drain_s: float = 5,
+    tls: ServiceConfig | None = None,
+    client_timeout_s: float = 60,
+    max_connections: int = MAX_CONNECTIONS,
+    too_many: Callable[[], Response] | None = None,
 ) -> uvicorn.Server:
     """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
 
@@ -180,7 +188,9 @@ def http_server(
         drain_s: how long requests in flight may take to finish.
         tls: settings whose certificate it shows and whose client authorities it asks for, where they name any.
         client_timeout_s: how long a connection may go without a whole head of a request.
+        max_connections: past it only health is answered, and all else with `too_many`.
     """
+    refusal = too_many or (lambda: JSONResponse({"error": f"all {max_connections} connections are taken"}, 503))
     settings: dict[str, Any] = {}
     if tls is not None and tls.tls_cert_file is not None:
         settings = {"ssl_certfile": tls.tls_cert_file, "ssl_keyfile": tls.tls_key_file}
@@ -190,7 +200,7 @@ def http_server(
         uvicorn.Config(
             app,
             lifespan="off",
-            http=cast(Any, connections(client_timeout_s)),
+            http=cast(Any, connections(client_timeout_s, max_connections, _crowded(app, refusal))),
             ws="none",
             log_config=None,
             access_log=False,
@@ -199,6 +209,21 @@ def http_server(
             **settings,
         )
     )
+
+
+def _crowded(app: ASGIApp, refusal: Callable[[], Response]) -> ASGIApp:
+    """The app for a connection past the bound: health, or the refusal; then the connection is closed."""
+
+    async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        answer = app if scope["type"] == "http" and scope["path"].startswith("/v1/health") else refusal()
+        await answer(scope, receive, send_last)
+
+    return crowded
 
 
 def ops_app(status: Status) -> Starlette:
