@@ -1,31 +1,20 @@
 """The reranking service as real processes, one an engine, and stubs that talk to them."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
-from importlib.util import find_spec
 
 import grpc
 import pytest
 from ledge.reranking.v1 import reranking_pb2_grpc as rpc
 
-from tests.processes import ServiceProcess, service
+from tests.engines import a_process_each
+from tests.processes import ServiceProcess
 
 NEEDS = {"scripted": "numpy", "late-interaction": "ctranslate2"}
 
 
 @pytest.fixture(scope="session")
 def start() -> Iterator[Callable[[str], ServiceProcess]]:
-    """Engine to its running service, started when it is first asked for."""
-    with ExitStack() as stack:
-        running: dict[str, ServiceProcess] = {}
-
-        def start(engine: str) -> ServiceProcess:
-            if find_spec(NEEDS[engine]) is None:
-                pytest.skip(f"{NEEDS[engine]} is not installed")
-            if engine not in running:
-                running[engine] = stack.enter_context(service("reranking", LEDGE_ENGINE=engine))
-            return running[engine]
-
+    with a_process_each("reranking", NEEDS) as start:
         yield start
 
 

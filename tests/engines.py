@@ -1,0 +1,29 @@
+"""A service once for each of its engines, as real processes, for tests of what every engine promises."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+
+import pytest
+
+from tests.processes import ServiceProcess, service
+
+
+@contextmanager
+def a_process_each(name: str, needs: Mapping[str, str]) -> Iterator[Callable[[str], ServiceProcess]]:
+    """Gives engine → its running service, started when it is first asked for; skips where its library is missing.
+
+    Args:
+        needs: engine → the module that it cannot do without.
+    """
+    with ExitStack() as stack:
+        running: dict[str, ServiceProcess] = {}
+
+        def start(engine: str) -> ServiceProcess:
+            if find_spec(needs[engine]) is None:
+                pytest.skip(f"{needs[engine]} is not installed")
+            if engine not in running:
+                running[engine] = stack.enter_context(service(name, LEDGE_ENGINE=engine))
+            return running[engine]
+
+        yield start
