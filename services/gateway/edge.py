@@ -84,7 +84,7 @@ class Edge:
         except Exception as error:
             told = ledge_error(error)
             if not begun:
-                await response_of(told)(scope, receive, send_told)
+                await response_of(scope["path"], told)(scope, receive, send_told)
         finally:
             self._in_flight -= 1
             self._told(scope, call, status, time.monotonic() - started_s, span)
@@ -122,7 +122,9 @@ class Edge:
         async def send_unfinished(message: Message) -> None:
             await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
 
-        await refusal(str(refused.detail), refused.status_code, refused.headers)(scope, receive, send_unfinished)
+        await refusal(scope["path"], str(refused.detail), refused.status_code, refused.headers)(
+            scope, receive, send_unfinished
+        )
         read_bytes = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_S):

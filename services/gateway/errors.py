@@ -1,10 +1,10 @@
-"""The one mapping from the suite's errors to HTTP, in the shape OpenAI's clients read."""
+"""The one mapping from the suite's errors to HTTP, in the shape that the clients of the path read."""
 
 import logging
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import grpc
 from fastapi.exceptions import RequestValidationError
@@ -12,27 +12,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.gateway.error_shapes import Told, shape_of
 from services.kit.context import current_call
 from services.kit.errors import EngineFailed, InvalidInput, LedgeError, TooSlow, from_rpc
 
 log = logging.getLogger("ledge.gateway")
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 _FIELD = re.compile(r"(?!str$)[a-z_]{1,64}")
 """A field's name as the schema has it, told from the names pydantic gives to the branches of a union."""
 
 
-def body_of(message: str, status: int, *, code: str | None = None, param: str | None = None) -> dict[str, Any]:
-    """OpenAI's error object."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+def told(error: LedgeError) -> Told:
+    """What the caller hears of an error."""
+    return Told(error.message, error.http, code=error.reason.lower())
 
 
-def refusal(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+def refusal(path: str, message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """The response to a request that no route sees."""
-    return JSONResponse(body_of(message, status), status, headers=headers)
+    return JSONResponse(shape_of(path)(Told(message, status)), status, headers=headers)
 
 
-def response_of(error: LedgeError) -> Response:
+def response_of(path: str, error: LedgeError) -> Response:
     """The HTTP response of an error, with the headers that tell a client whether and when to try again."""
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
@@ -43,7 +42,7 @@ def response_of(error: LedgeError) -> Response:
     if isinstance(error, EngineFailed | TooSlow):
         # OpenAI's SDK repeats what failed with 5xx, and would make the model fail or run out of time twice more.
         headers["x-should-retry"] = "false"
-    return JSONResponse(body_of(error.message, error.http, code=error.reason.lower()), error.http, headers=headers)
+    return JSONResponse(shape_of(path)(told(error)), error.http, headers=headers)
 
 
 def ledge_error(error: BaseException) -> LedgeError:
@@ -62,37 +61,38 @@ def ledge_error(error: BaseException) -> LedgeError:
     return EngineFailed(f"internal error; the log has it under request id {call.request_id if call else ''}")
 
 
-async def on_error(_: Request, error: Exception) -> Response:
+async def on_error(request: Request, error: Exception) -> Response:
     """Handler of the suite's own errors and of upstream statuses."""
-    return response_of(ledge_error(error))
+    return response_of(request.url.path, ledge_error(error))
 
 
-async def on_invalid_request(_: Request, error: RequestValidationError) -> Response:
+async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Handler of a body that does not fit the schema: names the first field at fault, never its content."""
+    path = request.url.path
     faults = error.errors()
     # Where a field may be of several types, the branch that the value was meant for tells more than "not a string".
     fault = next((fault for fault in faults if not fault["type"].endswith("_type")), faults[0])
     if fault["type"] == "json_invalid":
-        return _invalid(f"the body is no JSON: {fault['ctx']['error']}")
+        return _invalid(path, f"the body is no JSON: {fault['ctx']['error']}")
     if not isinstance(error.body, dict):
-        return _invalid("the body must be a JSON object, sent with `content-type: application/json`")
+        return _invalid(path, "the body must be a JSON object, sent with `content-type: application/json`")
     place = [str(part) for part in fault["loc"] if isinstance(part, int) or _FIELD.fullmatch(part)]
     param = ".".join(part for part in place if part != "body")
     message = str(fault["msg"]).removeprefix("Value error, ")
-    return _invalid(f"{param}: {message}" if param else message, param or None)
+    return _invalid(path, f"{param}: {message}" if param else message, param or None)
 
 
-def _invalid(message: str, param: str | None = None) -> Response:
+def _invalid(path: str, message: str, param: str | None = None) -> Response:
     error = InvalidInput(message)
-    return JSONResponse(body_of(error.message, error.http, code=error.reason.lower(), param=param), error.http)
+    return JSONResponse(shape_of(path)(replace(told(error), param=param)), error.http)
 
 
 class BodyRefused(HTTPException):
     """A body that is too large, or comes too slowly. The edge answers it, because the rest of it may be on its way."""
 
 
-async def on_http_exception(_: Request, error: HTTPException) -> Response:
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Handler of unknown paths and methods."""
     if isinstance(error, BodyRefused):
         raise error
-    return refusal(str(error.detail), error.status_code, error.headers)
+    return refusal(request.url.path, str(error.detail), error.status_code, error.headers)

@@ -5,9 +5,10 @@ import math
 from typing import Annotated, Any, Literal
 
 from ledge.llm.v1 import llm_pb2 as pb
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from services.gateway.body import MAX_UINT32, Body
+from services.gateway.openai_sampling import SamplingFields
 from services.kit.errors import InvalidInput
 
 FINISH_REASONS = {pb.STOP: "stop", pb.LENGTH: "length", pb.TOOL_CALLS: "tool_calls"}
@@ -18,16 +19,8 @@ _ROLES = {
     "assistant": pb.Message.ASSISTANT,
     "tool": pb.Message.TOOL,
 }
-MAX_LOGIT_BIASES = 300
 LEAST_LOGPROB = -9999.0
 """What OpenAI tells of a token that is as good as impossible; JSON has no infinity."""
-
-
-def _few(biases: Any) -> Any:
-    # pydantic would look at a million entries, and tell of each, before it counted them.
-    if isinstance(biases, dict) and len(biases) > MAX_LOGIT_BIASES:
-        raise ValueError(f"at most {MAX_LOGIT_BIASES} entries")
-    return biases
 
 
 class FunctionCall(Body):
@@ -96,52 +89,21 @@ class NamedTool(Body):
     function: NamedFunction
 
 
-class JsonSchema(Body):
-    name: str = "schema"
-    json_schema: dict[str, JsonValue] = Field({}, alias="schema")
-
-
-class ResponseFormat(Body):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchema | None = None
-
-
 class StreamOptions(Body):
     include_usage: bool = False
 
 
-class ChatCompletionRequest(Body):
+class ChatCompletionRequest(SamplingFields):
     """`POST /v1/chat/completions`: OpenAI's fields, vLLM's sampling extras, and Ledge's own for `ledge-rag`."""
 
-    model: str = ""
     messages: list[ChatMessage] = Field(min_length=1, max_length=512, fail_fast=True)
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
-    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
-    n: Annotated[int | None, Field(ge=1, le=8)] = None
-    stop: str | Annotated[list[str], Field(max_length=16, fail_fast=True)] | None = None
-    max_tokens: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
     max_completion_tokens: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
-    presence_penalty: Annotated[float | None, Field(ge=-2, le=2)] = None
-    frequency_penalty: Annotated[float | None, Field(ge=-2, le=2)] = None
-    logit_bias: Annotated[
-        dict[Annotated[int, Field(ge=0, le=MAX_UINT32)], Annotated[float, Field(ge=-100, le=100)]] | None,
-        BeforeValidator(_few),
-    ] = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
-    seed: Annotated[int | None, Field(ge=-(2**63), le=2**63 - 1)] = None
     tools: list[ToolDefinition] = Field(default_factory=list, max_length=128, fail_fast=True)
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
-    response_format: ResponseFormat | None = None
-    top_k: Annotated[int | None, Field(ge=0, le=MAX_UINT32)] = None
-    min_p: Annotated[float | None, Field(ge=0, le=1)] = None
-    repetition_penalty: Annotated[float | None, Field(gt=0, le=2)] = None
-    priority: Annotated[int | None, Field(ge=-100, le=100)] = None
-    guided_json: dict[str, JsonValue] | str | None = None
-    guided_regex: str | None = None
-    guided_grammar: str | None = None
     collection: str | None = None
     """For `ledge-rag`: the collection to answer from."""
     effort: Literal["fast", "balanced", "thorough"] | None = None
@@ -162,19 +124,16 @@ class ChatCompletionRequest(Body):
                 raise ValueError("top_logprobs needs logprobs")
         return body
 
-    def stops(self) -> list[str]:
-        if self.stop is None:
-            return []
-        return [self.stop] if isinstance(self.stop, str) else self.stop
-
     def to_protobuf(self, model: str) -> pb.ChatRequest:
         """The call that this request means; absent fields stay absent, so that the service's defaults hold."""
         request = pb.ChatRequest(
             model=model,
             messages=[message.to_protobuf() for message in self.messages],
-            sampling=self._sampling(),
-            tools=[_tool(tool.function) for tool in self.tools],
-            constraint=self._constraint(),
+            sampling=self.sampling(
+                self.max_completion_tokens or self.max_tokens, (self.top_logprobs or 0) if self.logprobs else None
+            ),
+            tools=[tool_of(tool.function) for tool in self.tools],
+            constraint=self.constraint(),
         )
         if self.tool_choice is not None:
             request.tool_choice.CopyFrom(_tool_choice(self.tool_choice))
@@ -182,38 +141,9 @@ class ChatCompletionRequest(Body):
             request.priority = self.priority
         return request
 
-    def _sampling(self) -> pb.Sampling:
-        sampling = pb.Sampling(stop=self.stops(), logit_bias=self.logit_bias or {})
-        for name in (
-            "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
-            "repetition_penalty", "seed", "n",
-        ):  # fmt: skip
-            if (value := getattr(self, name)) is not None:
-                setattr(sampling, name, value)
-        if (limit := self.max_completion_tokens or self.max_tokens) is not None:
-            sampling.max_tokens = limit
-        if self.logprobs:
-            sampling.top_logprobs = self.top_logprobs or 0
-        return sampling
 
-    def _constraint(self) -> pb.Constraint | None:
-        if self.guided_json is not None:
-            schema = self.guided_json if isinstance(self.guided_json, str) else json.dumps(self.guided_json)
-            return pb.Constraint(json_schema=schema)
-        if self.guided_regex is not None:
-            return pb.Constraint(regex=self.guided_regex)
-        if self.guided_grammar is not None:
-            return pb.Constraint(grammar=self.guided_grammar)
-        if self.response_format is None or self.response_format.type == "text":
-            return None
-        if self.response_format.type == "json_object":
-            return pb.Constraint(json_schema='{"type": "object"}')
-        if self.response_format.json_schema is None:
-            raise InvalidInput("response_format.json_schema is missing")
-        return pb.Constraint(json_schema=json.dumps(self.response_format.json_schema.json_schema))
-
-
-def _tool(function: FunctionDefinition) -> pb.Tool:
+def tool_of(function: FunctionDefinition) -> pb.Tool:
+    """The function as a tool; without parameters it takes none."""
     schema = "" if function.parameters is None else json.dumps(function.parameters)
     return pb.Tool(name=function.name, description=function.description, parameters_json_schema=schema)
 
@@ -242,9 +172,17 @@ def logprobs_of(entries: Any) -> dict[str, Any] | None:
 
 
 def _logprob(entry: pb.TokenLogprob) -> dict[str, Any]:
+    return {
+        "token": entry.token,
+        "logprob": logprob_of(entry),
+        "bytes": list(entry.token_bytes or entry.token.encode()),
+    }
+
+
+def logprob_of(entry: pb.TokenLogprob) -> float:
+    """The logarithm as JSON can hold it."""
     # Not a number compares as neither more nor less.
-    logprob = entry.logprob if entry.logprob > LEAST_LOGPROB and math.isfinite(entry.logprob) else LEAST_LOGPROB
-    return {"token": entry.token, "logprob": logprob, "bytes": list(entry.token_bytes or entry.token.encode())}
+    return entry.logprob if entry.logprob > LEAST_LOGPROB and math.isfinite(entry.logprob) else LEAST_LOGPROB
 
 
 def message_of(message: pb.Message) -> dict[str, Any]:

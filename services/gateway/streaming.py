@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
-from services.gateway.errors import body_of, ledge_error
+from services.gateway import error_shapes
+from services.gateway.errors import ledge_error, told
+from services.kit.errors import LedgeError
 
 Result = TypeVar("Result")
 DONE = "data: [DONE]\n\n"
@@ -19,6 +22,23 @@ DONE = "data: [DONE]\n\n"
 def event(payload: dict[str, Any]) -> str:
     """One server-sent event with a JSON payload."""
     return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'), allow_nan=False)}\n\n"
+
+
+def openai_failed(error: LedgeError) -> str:
+    """The event that OpenAI's chats and completions end with when they fail."""
+    return event(error_shapes.openai(told(error)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last event of a stream."""
+
+    done: str
+    """When all is said; empty: none."""
+    failed: Callable[[LedgeError], str]
+
+
+OPENAI_ENDING = Ending(DONE, openai_failed)
 
 
 class EventStream(StreamingResponse):
@@ -34,30 +54,32 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-async def event_stream(request: Request, events: AsyncGenerator[str, None]) -> EventStream:
-    """Streams events as OpenAI does, ending with `[DONE]`.
+async def event_stream(
+    request: Request, events: AsyncGenerator[str, None], ending: Ending = OPENAI_ENDING
+) -> EventStream:
+    """Streams events; without another ending as OpenAI does, whose last is `[DONE]`.
 
     The first event is awaited before the response begins, so that what fails at
     once has its proper HTTP status; what fails later ends the stream with an
     error event. A client that closes the connection cancels `events`, and with it
     the calls below.
     """
-    first = await while_connected(request, anext(events, DONE))
-    return EventStream(_with_ending(first, events))
+    first = await while_connected(request, anext(events, ""))
+    return EventStream(_with_ending(first, events, ending))
 
 
-async def _with_ending(first: str, events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+async def _with_ending(first: str, events: AsyncGenerator[str, None], ending: Ending) -> AsyncGenerator[str, None]:
     async with contextlib.aclosing(events):
-        yield first
+        if first:
+            yield first
         try:
             async for item in events:
                 yield item
         except Exception as error:
-            told = ledge_error(error)
-            yield event(body_of(told.message, told.http, code=told.reason.lower()))
+            yield ending.failed(ledge_error(error))
             return
-    if first is not DONE:
-        yield DONE
+    if ending.done:
+        yield ending.done
 
 
 async def while_connected(request: Request, call: Awaitable[Result]) -> Result:
