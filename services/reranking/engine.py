@@ -1,8 +1,9 @@
 """What a reranking engine promises."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from services.kit.encoder.text import Vectors
 from services.kit.token_vectors import TokenMatrix
@@ -21,6 +22,15 @@ class Model:
     licence: str = ""
     """SPDX expression; empty without weights."""
     commercial_use: bool | None = None
+    scores: Literal["similarity", "logit"] = "similarity"
+    """What its scores are: similarities of at most 1, or logits."""
+
+    def relevance(self, score: float) -> float:
+        """A score as 0 to 1."""
+        if self.scores == "similarity":
+            return min(max(score, 0.0), 1.0)
+        # Written so that no exponent grows without bound.
+        return 0.5 * (1 + math.tanh(score / 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,12 @@ class RerankingService(rpc.RerankingServiceServicer):
         return pb.RerankResponse(
             model=self._model.id,
             results=[
-                pb.RerankResult(index=index, score=scores[index].passage, segment_scores=scores[index].segments)
+                pb.RerankResult(
+                    index=index,
+                    score=scores[index].passage,
+                    segment_scores=scores[index].segments,
+                    relevance=self._model.relevance(scores[index].passage),
+                )
                 for index in order
             ],
         )

@@ -49,6 +49,11 @@ async def test_the_best_passage_comes_first_with_its_place_in_the_request(stub: 
     assert all(-1 <= score <= 1 for score in scores)
 
 
+async def test_relevance_is_the_score_as_zero_to_one(stub: Stub) -> None:
+    for result in (await rerank(stub, texts(OTHER, ANSWER, NEAR))).results:
+        assert result.relevance == max(result.score, 0)
+
+
 async def test_top_n_keeps_the_best(stub: Stub) -> None:
     response = await rerank(stub, texts(OTHER, ANSWER, NEAR), top_n=2)
     assert [result.index for result in response.results] == [1, 2]

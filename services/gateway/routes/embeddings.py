@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from ledge.embedding.v1 import embedding_pb2 as pb
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from starlette.responses import Response
 
 from services.gateway.body import MAX_UINT32, Body, JsonRoute
@@ -27,6 +27,16 @@ class EmbeddingsRequest(Body):
     dimensions: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
     input_type: Literal["query", "passage"] | None = None
     truncate: Literal["NONE", "START", "END"] = "NONE"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            if body.get("embedding_type") not in (None, "float"):
+                raise ValueError("embedding_type is not supported: vectors are floats")
+            if body.get("modality") not in (None, "text", ["text"]):
+                raise ValueError("modality is not supported: send text")
+        return body
 
     @field_validator("input", mode="before")
     @classmethod
@@ -53,15 +63,16 @@ async def embeddings(body: EmbeddingsRequest, request: Request) -> Response:
     ending = {"model": response.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
     pieces = []
     for index, embedding in enumerate(response.embeddings):
-        vector = _vector(embedding.dense, body.encoding_format)
-        pieces.append(_json({"object": "embedding", "index": index, "embedding": vector}))
+        vector = vector_of(embedding.dense, body.encoding_format)
+        pieces.append(json_of({"object": "embedding", "index": index, "embedding": vector}))
         # A thousand vectors take the better part of a second to write out as decimals: others are served in between.
         await asyncio.sleep(0)
-    content = '{"object":"list","data":[' + ",".join(pieces) + "]," + _json(ending)[1:]
+    content = '{"object":"list","data":[' + ",".join(pieces) + "]," + json_of(ending)[1:]
     return Response(content, media_type="application/json")
 
 
-def _json(value: dict[str, Any]) -> str:
+def json_of(value: Any) -> str:
+    """JSON without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -73,7 +84,8 @@ def _suffix(model: str, input_type: str | None) -> tuple[str, str | None]:
     return model, input_type
 
 
-def _vector(dense: bytes, encoding_format: str) -> Any:
+def vector_of(dense: bytes, encoding_format: str) -> Any:
+    """Little-endian float32 as base64, or as numbers."""
     if encoding_format == "base64":
         return base64.b64encode(dense).decode()
     return struct.unpack(f"<{len(dense) // 4}f", dense)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from ledge.model.v1 import model_pb2 as ledge_dot_model_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ledge/reranking/v1/reranking.proto\x12\x12ledge.reranking.v1\x1a\x1aledge/model/v1/model.proto\"\xd8\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x33\n\rquery_vectors\x18\x03 \x01(\x0b\x32\x1c.ledge.model.v1.TokenVectors\x12\x15\n\rquery_weights\x18\x07 \x03(\x02\x12-\n\x08passages\x18\x04 \x03(\x0b\x32\x1b.ledge.reranking.v1.Passage\x12\x12\n\x05top_n\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08truncate\x18\x06 \x01(\x08\x42\x08\n\x06_top_n\"F\n\x07Passage\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\x08segments\x18\x02 \x03(\x0b\x32\x1b.ledge.reranking.v1.Segment\"F\n\x07Segment\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\x07vectors\x18\x02 \x01(\x0b\x32\x1c.ledge.model.v1.TokenVectors\"R\n\x0eRerankResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x07results\x18\x02 \x03(\x0b\x32 .ledge.reranking.v1.RerankResult\"D\n\x0cRerankResult\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x16\n\x0esegment_scores\x18\x03 \x03(\x02\"\x13\n\x11ListModelsRequest\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.ledge.model.v1.ModelInfo2\xca\x01\n\x10RerankingService\x12T\n\x06Rerank\x12!.ledge.reranking.v1.RerankRequest\x1a\".ledge.reranking.v1.RerankResponse\"\x03\x90\x02\x01\x12`\n\nListModels\x12%.ledge.reranking.v1.ListModelsRequest\x1a&.ledge.reranking.v1.ListModelsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ledge/reranking/v1/reranking.proto\x12\x12ledge.reranking.v1\x1a\x1aledge/model/v1/model.proto\"\xd8\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x33\n\rquery_vectors\x18\x03 \x01(\x0b\x32\x1c.ledge.model.v1.TokenVectors\x12\x15\n\rquery_weights\x18\x07 \x03(\x02\x12-\n\x08passages\x18\x04 \x03(\x0b\x32\x1b.ledge.reranking.v1.Passage\x12\x12\n\x05top_n\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x10\n\x08truncate\x18\x06 \x01(\x08\x42\x08\n\x06_top_n\"F\n\x07Passage\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\x08segments\x18\x02 \x03(\x0b\x32\x1b.ledge.reranking.v1.Segment\"F\n\x07Segment\x12\x0c\n\x04text\x18\x01 \x01(\t\x12-\n\x07vectors\x18\x02 \x01(\x0b\x32\x1c.ledge.model.v1.TokenVectors\"R\n\x0eRerankResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x07results\x18\x02 \x03(\x0b\x32 .ledge.reranking.v1.RerankResult\"W\n\x0cRerankResult\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x16\n\x0esegment_scores\x18\x03 \x03(\x02\x12\x11\n\trelevance\x18\x04 \x01(\x02\"\x13\n\x11ListModelsRequest\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.ledge.model.v1.ModelInfo2\xca\x01\n\x10RerankingService\x12T\n\x06Rerank\x12!.ledge.reranking.v1.RerankRequest\x1a\".ledge.reranking.v1.RerankResponse\"\x03\x90\x02\x01\x12`\n\nListModels\x12%.ledge.reranking.v1.ListModelsRequest\x1a&.ledge.reranking.v1.ListModelsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,11 +45,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RERANKRESPONSE']._serialized_start=449
   _globals['_RERANKRESPONSE']._serialized_end=531
   _globals['_RERANKRESULT']._serialized_start=533
-  _globals['_RERANKRESULT']._serialized_end=601
-  _globals['_LISTMODELSREQUEST']._serialized_start=603
-  _globals['_LISTMODELSREQUEST']._serialized_end=622
-  _globals['_LISTMODELSRESPONSE']._serialized_start=624
-  _globals['_LISTMODELSRESPONSE']._serialized_end=687
-  _globals['_RERANKINGSERVICE']._serialized_start=690
-  _globals['_RERANKINGSERVICE']._serialized_end=892
+  _globals['_RERANKRESULT']._serialized_end=620
+  _globals['_LISTMODELSREQUEST']._serialized_start=622
+  _globals['_LISTMODELSREQUEST']._serialized_end=641
+  _globals['_LISTMODELSRESPONSE']._serialized_start=643
+  _globals['_LISTMODELSRESPONSE']._serialized_end=706
+  _globals['_RERANKINGSERVICE']._serialized_start=709
+  _globals['_RERANKINGSERVICE']._serialized_end=911
 # @@protoc_insertion_point(module_scope)

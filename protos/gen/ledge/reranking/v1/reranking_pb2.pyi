@@ -50,14 +50,16 @@ class RerankResponse(_message.Message):
     def __init__(self, model: _Optional[str] = ..., results: _Optional[_Iterable[_Union[RerankResult, _Mapping]]] = ...) -> None: ...
 
 class RerankResult(_message.Message):
-    __slots__ = ("index", "score", "segment_scores")
+    __slots__ = ("index", "score", "segment_scores", "relevance")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SEGMENT_SCORES_FIELD_NUMBER: _ClassVar[int]
+    RELEVANCE_FIELD_NUMBER: _ClassVar[int]
     index: int
     score: float
     segment_scores: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, index: _Optional[int] = ..., score: _Optional[float] = ..., segment_scores: _Optional[_Iterable[float]] = ...) -> None: ...
+    relevance: float
+    def __init__(self, index: _Optional[int] = ..., score: _Optional[float] = ..., segment_scores: _Optional[_Iterable[float]] = ..., relevance: _Optional[float] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()
