@@ -62,6 +62,10 @@ class ServiceConfig(BaseSettings):
     """Certificate authorities (PEM) of clients. Given: clients must show a certificate (mTLS)."""
     tls_ca_file: Path | None = Field(None, validation_alias=env("TLS_CA_FILE", "NIM_SSL_CA_CERTS_PATH"))
     """Certificate authorities (PEM) of the services called. Given: peers are called over TLS."""
+    ops_tls: bool = False
+    """Whether the management surface, too, speaks TLS, with the same certificate; it asks for none. Off: plain HTTP, as
+    probes and most scrapers speak it; then a key shown to it travels readable, so keep its port inside the site. The
+    gateway's is on its one port, which speaks TLS whenever there is a certificate."""
 
     max_message_bytes: int = Field(16 * 2**20, ge=2**16, le=2**30)
     """Largest gRPC message taken or sent, in bytes."""
@@ -80,6 +84,8 @@ class ServiceConfig(BaseSettings):
     def _tls_pairs(self) -> "ServiceConfig":
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("LEDGE_TLS_CERT_FILE and LEDGE_TLS_KEY_FILE go together: set both or neither")
+        if self.ops_tls and self.tls_cert_file is None:
+            raise ValueError("LEDGE_OPS_TLS needs LEDGE_TLS_CERT_FILE and LEDGE_TLS_KEY_FILE")
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("LEDGE_TLS_CLIENT_CA_FILE needs LEDGE_TLS_CERT_FILE and LEDGE_TLS_KEY_FILE")
         for path in (self.tls_cert_file, self.tls_key_file, self.tls_client_ca_file, self.tls_ca_file):

@@ -178,6 +178,7 @@ def http_server(
     *,
     drain_s: float = 5,
     tls: ServiceConfig | None = None,
+    ask_for_certificates: bool = True,
     client_timeout_s: float = 60,
     max_connections: int = MAX_CONNECTIONS,
     too_many: Callable[[], Response] | None = None,
@@ -186,7 +187,8 @@ def http_server(
 
     Args:
         drain_s: how long requests in flight may take to finish.
-        tls: settings whose certificate it shows and whose client authorities it asks for, where they name any.
+        tls: settings whose certificate it shows.
+        ask_for_certificates: whether clients must show one, where `tls` names their authorities.
         client_timeout_s: how long a connection may go without a whole head of a request.
         max_connections: past it only health is answered, and all else with `too_many`.
     """
@@ -194,7 +196,7 @@ def http_server(
     settings: dict[str, Any] = {}
     if tls is not None and tls.tls_cert_file is not None:
         settings = {"ssl_certfile": tls.tls_cert_file, "ssl_keyfile": tls.tls_key_file}
-        if tls.tls_client_ca_file is not None:
+        if ask_for_certificates and tls.tls_client_ca_file is not None:
             settings |= {"ssl_ca_certs": str(tls.tls_client_ca_file), "ssl_cert_reqs": ssl.CERT_REQUIRED}
     return QuietServer(
         uvicorn.Config(

@@ -122,7 +122,8 @@ class Server:
             self.health_port = _bind_plain(self._plain_health, config, config.health_port, "LEDGE_HEALTH_PORT")
             await self._plain_health.start()
         await self._grpc.start()
-        self._http = ops.http_server(ops.ops_app(self.status))
+        tls = config if config.ops_tls else None
+        self._http = ops.http_server(ops.ops_app(self.status), tls=tls, ask_for_certificates=False)
         self._tasks.append(asyncio.create_task(self._http.serve(sockets=[socket])))
         extra = {"port": self.port, "ops_port": self.ops_port, "health_port": self.health_port}
         log.info("listening", extra=extra)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
@@ -13,6 +14,16 @@ from services.kit.client import Channel, connect
 from services.kit.config import ServiceConfig
 from services.kit.server import Server
 from tests.kit.probe import Probe, ask
+
+NAME = "ledge.llm.v1.LlmService"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def health(channel: grpc.aio.Channel, name: str = NAME) -> int:
+    """What the health service says of a name."""
+    response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
+    return int(response.status)
 
 
 @dataclass

@@ -7,27 +7,15 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-import trustme
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
-from services.kit.client import connect
 from services.kit.config import ServiceConfig
 from services.kit.server import Server
 from tests.kit.probe import Probe, ask
-from tests.kit.serving import failure_of, serving
+from tests.kit.serving import NAME, NOT_SERVING, SERVING, failure_of, health, serving
 from tests.processes import ROOT, ServiceProcess
-
-NAME = "ledge.llm.v1.LlmService"
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-async def health(channel: grpc.aio.Channel, name: str = NAME) -> int:
-    response = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
-    return int(response.status)
 
 
 async def test_while_the_model_loads_the_service_lives_and_is_not_ready() -> None:
@@ -244,40 +232,3 @@ async def test_logs_and_metrics_hold_no_text_of_a_request() -> None:
     assert "s3cret" not in told
     call = next(entry for entry in process.log if entry["event"] == "call")
     assert {"method", "code", "elapsed_ms", "request_id", "trace_id"} <= call.keys()
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> trustme.CA:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    for name in ("localhost", "client"):
-        certificate = ca.issue_cert(name)
-        certificate.private_key_pem.write_to_path(str(tmp_path / f"{name}.key"))
-        certificate.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.pem"))
-    return ca
-
-
-async def test_mtls_lets_in_only_who_shows_a_certificate_and_health_has_a_plain_port(
-    authority: trustme.CA, tmp_path: Path
-) -> None:
-    ca = tmp_path / "ca.pem"
-    server = {
-        "tls_cert_file": tmp_path / "localhost.pem",
-        "tls_key_file": tmp_path / "localhost.key",
-        "tls_client_ca_file": ca,
-        "health_port": 0,
-    }
-    client = ServiceConfig(tls_ca_file=ca, tls_cert_file=tmp_path / "client.pem", tls_key_file=tmp_path / "client.key")
-    async with serving(**server) as probe:
-        address = f"localhost:{probe.server.port}"
-        async with connect(address, client, pb.DESCRIPTOR) as channel:
-            response = await rpc.LlmServiceStub(channel).Chat(ask("echo secret"), timeout=10)
-            assert response.choices[0].message.content == "secret"
-        credentials = grpc.ssl_channel_credentials(ca.read_bytes())
-        async with grpc.aio.secure_channel(address, credentials) as stranger:
-            error = await failure_of(rpc.LlmServiceStub(stranger).Chat(ask("echo x"), timeout=10))
-            assert error.code() is grpc.StatusCode.UNAVAILABLE
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{probe.server.health_port}") as plain:
-            assert await health(plain) == SERVING
-            error = await failure_of(rpc.LlmServiceStub(plain).Chat(ask("echo x"), timeout=10))
-            assert error.code() is grpc.StatusCode.UNIMPLEMENTED

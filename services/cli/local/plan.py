@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
 from services.cli.local.config import LocalRunConfig
-from services.cli.local.tls import gateway_scheme
+from services.cli.local.tls import ops_scheme
 from services.kit.errors import InvalidInput
 from services.kit.profiles import Profile, ServiceProfile
 
@@ -104,6 +104,6 @@ def _plan(name: str, service: ServiceProfile, profile: Profile, config: LocalRun
         engine=service.engine,
         model=service.model,
         address=config.address(name),
-        ops_url=f"{gateway_scheme() if name == 'gateway' else 'http'}://{config.address(name).rpartition(':')[0]}:{config.ops_port(name)}",
+        ops_url=f"{ops_scheme(name)}://{config.address(name).rpartition(':')[0]}:{config.ops_port(name)}",
         environment={**environment, **service.env},
     )

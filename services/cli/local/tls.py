@@ -7,6 +7,9 @@ from typing import TypedDict
 
 from services.kit.errors import InvalidInput
 
+_TRUE = {"1", "true", "t", "yes", "y", "on"}
+"""As the services' settings are read."""
+
 
 class ChannelTls(TypedDict):
     """What `open_channel` takes: authorities that services are checked against, and what this side shows (PEM)."""
@@ -28,6 +31,13 @@ def channel_tls() -> ChannelTls:
 def gateway_scheme() -> str:
     """The gateway speaks HTTPS where a certificate is configured."""
     return "https" if os.environ.get("LEDGE_TLS_CERT_FILE") else "http"
+
+
+def ops_scheme(service: str) -> str:
+    """The gateway's management surface is on its one port; that of the others is encrypted where LEDGE_OPS_TLS says."""
+    if service == "gateway":
+        return gateway_scheme()
+    return "https" if os.environ.get("LEDGE_OPS_TLS", "").lower() in _TRUE else "http"
 
 
 def http_context() -> ssl.SSLContext:
