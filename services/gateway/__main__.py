@@ -30,8 +30,8 @@ async def serve(config: GatewayConfig) -> int:
         tls=config,
         client_timeout_s=config.client_timeout_s,
         max_connections=config.max_connections,
-        too_many=lambda: response_of(
-            "", Overloaded(f"all {config.max_connections} connections of the gateway are taken", retry_after_s=1)
+        too_many=lambda path: response_of(
+            path, Overloaded(f"all {config.max_connections} connections of the gateway are taken", retry_after_s=1)
         ),
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))

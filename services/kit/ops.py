@@ -181,7 +181,7 @@ def http_server(
     ask_for_certificates: bool = True,
     client_timeout_s: float = 60,
     max_connections: int = MAX_CONNECTIONS,
-    too_many: Callable[[], Response] | None = None,
+    too_many: Callable[[str], Response] | None = None,
 ) -> uvicorn.Server:
     """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
 
@@ -190,9 +190,10 @@ def http_server(
         tls: settings whose certificate it shows.
         ask_for_certificates: whether clients must show one, where `tls` names their authorities.
         client_timeout_s: how long a connection may go without a whole head of a request.
-        max_connections: past it only health is answered, and all else with `too_many`.
+        max_connections: past it only health is answered.
+        too_many: path → what all else is then told.
     """
-    refusal = too_many or (lambda: JSONResponse({"error": f"all {max_connections} connections are taken"}, 503))
+    refusal = too_many or (lambda path: JSONResponse({"error": f"all {max_connections} connections are taken"}, 503))
     settings: dict[str, Any] = {}
     if tls is not None and tls.tls_cert_file is not None:
         settings = {"ssl_certfile": tls.tls_cert_file, "ssl_keyfile": tls.tls_key_file}
@@ -213,7 +214,7 @@ def http_server(
     )
 
 
-def _crowded(app: ASGIApp, refusal: Callable[[], Response]) -> ASGIApp:
+def _crowded(app: ASGIApp, refusal: Callable[[str], Response]) -> ASGIApp:
     """The app for a connection past the bound: health, or the refusal; then the connection is closed."""
 
     async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -222,7 +223,7 @@ def _crowded(app: ASGIApp, refusal: Callable[[], Response]) -> ASGIApp:
                 MutableHeaders(scope=message)["connection"] = "close"
             await send(message)
 
-        answer = app if scope["type"] == "http" and scope["path"].startswith("/v1/health") else refusal()
+        answer = app if scope["path"].startswith("/v1/health") else refusal(scope["path"])
         await answer(scope, receive, send_last)
 
     return crowded
