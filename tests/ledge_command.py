@@ -14,18 +14,13 @@ from services.cli.local.supervisor import MARK
 
 ROOT = Path(__file__).parent.parent
 COMMAND_TIMEOUT_S = 280
-KEPT = ("LEDGE_MODELS_DIR", "LEDGE_MODELS_CATALOG")
 
 
 class Ledge:
     """Calls of `ledge` that share one state directory; `close` ends whatever they have started."""
 
     def __init__(self, state: Path, **settings: str) -> None:
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("LEDGE_", "NIM_", "COLUMNS")) or name in KEPT
-        }
+        inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         port_base, gateway_port = free_bases()
         self.state = state
         self.environment = {

@@ -22,17 +22,13 @@ class ServiceProcess:
     def __init__(
         self, name: str, settings: dict[str, str] | None = None, cwd: Path = ROOT, module: str | None = None
     ) -> None:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("LEDGE_", "NIM_"))}
-        for kept in ("LEDGE_MODELS_DIR",):
-            if kept in os.environ:
-                inherited[kept] = os.environ[kept]
         defaults = {"LEDGE_PORT": "0", "LEDGE_OPS_PORT": "0", "LEDGE_SETTLE_S": "0", "LEDGE_DRAIN_S": "10"}
         self.name = name
         self.log: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
             [sys.executable, "-m", module or f"services.{name}"],
-            env={**inherited, **defaults, **(settings or {})},
+            env={**os.environ, **defaults, **(settings or {})},
             stderr=subprocess.PIPE,
             text=True,
             cwd=cwd,
