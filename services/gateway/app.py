@@ -14,7 +14,7 @@ from services.gateway import errors
 from services.gateway.config import GatewayConfig
 from services.gateway.edge import Edge
 from services.gateway.peers import Peers
-from services.gateway.routes import chat, completions, embeddings, health, models, ranking, rerank, tei
+from services.gateway.routes import chat, completions, embeddings, health, models, ranking, rerank, responses, tei
 from services.kit import ops
 from services.kit.errors import LedgeError
 
@@ -35,7 +35,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     )
     app.state.peers = peers
     app.state.status = status
-    for module in (chat, completions, embeddings, ranking, rerank, tei, models, health):
+    for module in (chat, completions, responses, embeddings, ranking, rerank, tei, models, health):
         app.include_router(module.router)
     own = management(status)
     app.router.routes += own

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from services.gateway.body import MAX_UINT32, Body
 from services.gateway.openai_sampling import SamplingFields
+from services.gateway.rag_question import Effort
 from services.kit.errors import InvalidInput
 
 FINISH_REASONS = {pb.STOP: "stop", pb.LENGTH: "length", pb.TOOL_CALLS: "tool_calls"}
@@ -106,7 +107,7 @@ class ChatCompletionRequest(SamplingFields):
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     collection: str | None = None
     """For `ledge-rag`: the collection to answer from."""
-    effort: Literal["fast", "balanced", "thorough"] | None = None
+    effort: Effort | None = None
     """For `ledge-rag`: how much work an answer may take."""
 
     @model_validator(mode="before")

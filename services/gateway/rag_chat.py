@@ -9,11 +9,9 @@ from ledge.rag.v1 import rag_pb2 as pb
 
 from services.gateway.openai_chat import ChatCompletionRequest
 from services.gateway.peers import Peers
+from services.gateway.rag_question import Said, answer_request
 from services.gateway.streaming import cancelled_after, event
 from services.kit.errors import EngineFailed, InvalidInput
-
-MAX_HISTORY_TURNS = 64
-_EFFORTS = {"fast": pb.FAST, "balanced": pb.BALANCED, "thorough": pb.THOROUGH}
 
 
 def question_of(body: ChatCompletionRequest) -> pb.AnswerRequest:
@@ -21,21 +19,8 @@ def question_of(body: ChatCompletionRequest) -> pb.AnswerRequest:
     formatted = body.response_format is not None and body.response_format.type != "text"
     if body.tools or formatted or body.logprobs or body.n not in (None, 1):
         raise InvalidInput("answers from documents take no tools, no response_format, no logprobs, and n=1 only")
-    turns = [message for message in body.messages if message.role in ("user", "assistant")]
-    if not turns or turns[-1].role != "user":
-        raise InvalidInput("the last message must be the user's question")
-    request = pb.AnswerRequest(
-        question=turns[-1].text(),
-        history=[
-            pb.Turn(role=pb.Turn.USER if turn.role == "user" else pb.Turn.ASSISTANT, text=turn.text())
-            for turn in turns[:-1][-MAX_HISTORY_TURNS:]
-            if turn.text()
-        ],
-        collections=[body.collection] if body.collection else [],
-    )
-    if body.effort is not None:
-        request.effort = _EFFORTS[body.effort]
-    return request
+    said = [Said(message.role, message.text()) for message in body.messages]
+    return answer_request(said, [body.collection] if body.collection else [], body.effort)
 
 
 async def answer(peers: Peers, body: ChatCompletionRequest) -> dict[str, Any]:
@@ -47,7 +32,7 @@ async def answer(peers: Peers, body: ChatCompletionRequest) -> dict[str, Any]:
                 done = response.done
                 message = {"role": "assistant", "content": done.answer, "refusal": None}
                 choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(done)}
-                return {**_head(peers, "chat.completion"), "choices": [choice], **_outcome(done)}
+                return {**_head(peers, "chat.completion"), "choices": [choice], **outcome_of(done)}
     raise EngineFailed("the answer ended before it was done")
 
 
@@ -64,7 +49,7 @@ async def answer_events(peers: Peers, body: ChatCompletionRequest) -> AsyncGener
                 yield event({**head, "choices": [_piece(delta, None)], **no_usage})
                 delta = {}
             elif response.HasField("done"):
-                outcome = _outcome(response.done)
+                outcome = outcome_of(response.done)
                 usage = outcome.pop("usage")
                 yield event({**head, "choices": [_piece(delta, _finish(response.done))], **no_usage, **outcome})
                 if body.stream_options.include_usage:
@@ -90,7 +75,8 @@ def _finish(done: pb.Done) -> str:
     return "length" if done.budget_exhausted else "stop"
 
 
-def _outcome(done: pb.Done) -> dict[str, Any]:
+def outcome_of(done: pb.Done) -> dict[str, Any]:
+    """What stands beside OpenAI's fields, and the usage."""
     return {
         "usage": {
             "prompt_tokens": done.prompt_tokens,

@@ -106,6 +106,36 @@ def test_a_follow_up_is_understood_by_what_was_said_before(client: OpenAI) -> No
     assert told["citations"][0]["heading"] == "The pump house"
 
 
+def test_a_response_from_the_documents_marks_its_citations(client: OpenAI) -> None:
+    response = client.responses.create(model="ledge-rag", input=TALL)
+    assert (response.model, response.status) == ("ledge-rag", "completed")
+    part: Any = response.output[0].content[0]  # type: ignore[union-attr]
+    (cited,) = part.annotations
+    assert (cited.type, cited.filename) == ("file_citation", "handbook.md")
+    assert part.text[cited.index :].startswith("[1]")
+    assert (response.model_extra or {})["answered"] is True
+
+    events = list(client.responses.create(model="ledge-rag", input=TALL, stream=True))
+    assert "response.output_text.annotation.added" in [event.type for event in events]
+    last: Any = events[-1]
+    assert last.type == "response.completed"
+    assert last.response.output_text == part.text
+    assert last.response.model_extra["citations"][0]["document"] == "handbook.md"
+
+
+def test_a_response_understands_what_was_said_before(client: OpenAI) -> None:
+    said: Any = user("When was the pump house built?", "It was built by the harbour [1].", "And in which year?")
+    response = client.responses.create(model="ledge-rag", input=said, instructions="be brief")
+    assert (response.model_extra or {})["answered"] is True
+
+
+def test_a_response_from_the_documents_takes_no_tools(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="no tools"):
+        client.responses.create(
+            model="ledge-rag", input=TALL, tools=[{"type": "function", "name": "f", "parameters": {}, "strict": False}]
+        )
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
