@@ -24,8 +24,9 @@ async def serve(config: GatewayConfig) -> int:
     port = listener.getsockname()[1]
     peers = connect_peers(config)
     status = ops.Status("gateway", config)
+    app = make_app(config, peers, status)
     server = ops.http_server(
-        make_app(config, peers, status),
+        app,
         drain_s=config.drain_s,
         tls=config,
         client_timeout_s=config.client_timeout_s,
@@ -34,20 +35,21 @@ async def serve(config: GatewayConfig) -> int:
             path, Overloaded(f"all {config.max_connections} connections of the gateway are taken", retry_after_s=1)
         ),
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    log.info("listening", extra={"port": port, "ops_port": port})
-    status.ready = True
-    log.info("ready")
-    stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        log.error("the HTTP server ended by itself", exc_info=serving.exception())
-        return 1
-    status.ready, status.message = False, "draining"
-    log.info("draining")
-    await asyncio.sleep(config.settle_s)
-    server.should_exit = True
-    await serving
+    async with app.state.mcp.run():
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        log.info("listening", extra={"port": port, "ops_port": port})
+        status.ready = True
+        log.info("ready")
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            log.error("the HTTP server ended by itself", exc_info=serving.exception())
+            return 1
+        status.ready, status.message = False, "draining"
+        log.info("draining")
+        await asyncio.sleep(config.settle_s)
+        server.should_exit = True
+        await serving
     await peers.close()
     log.info("stopped")
     return 0

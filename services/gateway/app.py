@@ -15,6 +15,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.edge import Edge
 from services.gateway.peers import Peers
 from services.gateway.routes import chat, completions, embeddings, health, models, ranking, rerank, responses, tei
+from services.gateway.routes.mcp import McpDoor
 from services.kit import ops
 from services.kit.errors import LedgeError
 
@@ -37,7 +38,8 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     app.state.status = status
     for module in (chat, completions, responses, embeddings, ranking, rerank, tei, models, health):
         app.include_router(module.router)
-    own = management(status)
+    app.state.mcp = McpDoor(peers, config.cors_allow_origins)
+    own = [*management(status), app.state.mcp.route()]
     app.router.routes += own
     app.add_exception_handler(LedgeError, errors.on_error)
     app.add_exception_handler(grpc.aio.AioRpcError, errors.on_error)

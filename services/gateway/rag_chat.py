@@ -7,6 +7,7 @@ from typing import Any
 
 from ledge.rag.v1 import rag_pb2 as pb
 
+from services.gateway.cited import outcome_of
 from services.gateway.openai_chat import ChatCompletionRequest
 from services.gateway.peers import Peers
 from services.gateway.rag_question import Said, answer_request
@@ -73,37 +74,3 @@ def _piece(delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
 
 def _finish(done: pb.Done) -> str:
     return "length" if done.budget_exhausted else "stop"
-
-
-def outcome_of(done: pb.Done) -> dict[str, Any]:
-    """What stands beside OpenAI's fields, and the usage."""
-    return {
-        "usage": {
-            "prompt_tokens": done.prompt_tokens,
-            "completion_tokens": done.completion_tokens,
-            "total_tokens": done.prompt_tokens + done.completion_tokens,
-        },
-        "answered": done.answered,
-        "citations": [_citation(citation) for citation in done.citations],
-        "degraded": list(done.degraded),
-        "timings_ms": {
-            **{step.name: round(step.elapsed_ms, 2) for step in done.steps},
-            "first_token": round(done.first_token_ms, 2),
-            "total": round(done.elapsed_ms, 2),
-        },
-    }
-
-
-def _citation(citation: pb.Citation) -> dict[str, Any]:
-    passage = citation.passage
-    return {
-        "number": citation.number,
-        "document": passage.document,
-        "page": passage.page if passage.HasField("page") else None,
-        "heading": " > ".join(passage.headings),
-        "text": passage.text,
-        "start": citation.start,
-        "end": citation.end,
-        "score": passage.score,
-        "passage_id": passage.id,
-    }

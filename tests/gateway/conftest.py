@@ -30,7 +30,7 @@ def strict(suite: Suite) -> Iterator[Suite]:
 
 @pytest.fixture(scope="session")
 def documents() -> Iterator[Suite]:
-    """With `rag` and what it needs, for answers from documents."""
+    """With `rag` and what it needs, and one document, for answers from documents."""
     with whole_suite() as running:
         yield running
 

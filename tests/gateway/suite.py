@@ -2,15 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
+from ledge.rag.v1 import rag_pb2 as pb
+from ledge.rag.v1 import rag_pb2_grpc as rpc
 
 from tests.processes import ServiceProcess
 
+HANDBOOK = b"""# The pump house
+
+The pump house is 12 metres tall. It was built in 1931 by the harbour. The pump house holds three pumps.
+
+# The reservoir
+
+The reservoir holds 4000 cubic metres of water. Its gate is opened every spring.
+"""
+TALL = "How tall is the pump house?"
 SCRIPT = Path(__file__).parent / "script.yaml"
 KEY = "sk-ada"
 PEER_KEY = "sk-peer"
@@ -99,7 +112,7 @@ def gateway_and_models() -> Iterator[Suite]:
 
 @contextmanager
 def whole_suite() -> Iterator[Suite]:
-    """All that answers from documents, by a model that takes its time."""
+    """All that answers from documents, with one of them, by a model that takes its time."""
     capabilities = {
         "llm": start("llm", **LLM, LEDGE_SCRIPT_TOKENS_PER_S="100"),
         "embedding": start("embedding", LEDGE_ENGINE="scripted"),
@@ -109,7 +122,27 @@ def whole_suite() -> Iterator[Suite]:
     with closing_all(*capabilities.values()):
         rag = start("rag", **_addresses(capabilities))
         with _behind_a_gateway({**capabilities, "rag": rag}, {}) as suite:
+            ingest("handbook.md", HANDBOOK, rag)
             yield suite
+
+
+def ingest(name: str, content: bytes, rag: ServiceProcess) -> None:
+    """One document into the default collection."""
+
+    async def requests() -> AsyncIterator[pb.IngestRequest]:
+        yield pb.IngestRequest(config=pb.IngestConfig())
+        yield pb.IngestRequest(document=pb.DocumentStart(name=name))
+        yield pb.IngestRequest(content=content)
+
+    async def ingested() -> pb.IngestResponse:
+        async with grpc.aio.insecure_channel(rag.address) as channel:
+            stub: Any = rpc.RagServiceStub(channel)
+            metadata = [("authorization", f"Bearer {PEER_KEY}")]
+            return [event async for event in stub.Ingest(requests(), metadata=metadata, timeout=60)][-1]
+
+    # In a thread, because a test that is itself asynchronous may be the one that asks.
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, ingested()).result().summary.stored == 1
 
 
 @contextmanager

@@ -1,44 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 import openai
 import pytest
-from ledge.rag.v1 import rag_pb2 as pb
-from ledge.rag.v1 import rag_pb2_grpc as rpc
 from openai import AsyncOpenAI, OpenAI
 
-from tests.gateway.suite import KEY, PEER_KEY, Suite, ask, events_of, until
-
-HANDBOOK = b"""# The pump house
-
-The pump house is 12 metres tall. It was built in 1931 by the harbour. The pump house holds three pumps.
-
-# The reservoir
-
-The reservoir holds 4000 cubic metres of water. Its gate is opened every spring.
-"""
-TALL = "How tall is the pump house?"
-
-
-@pytest.fixture(scope="module")
-def documents(documents: Suite) -> Suite:
-    """With one document ingested."""
-
-    async def requests() -> AsyncIterator[pb.IngestRequest]:
-        yield pb.IngestRequest(config=pb.IngestConfig())
-        yield pb.IngestRequest(document=pb.DocumentStart(name="handbook.md"))
-        yield pb.IngestRequest(content=HANDBOOK)
-
-    async def ingest() -> list[pb.IngestResponse]:
-        async with grpc.aio.insecure_channel(documents.others["rag"].address) as channel:
-            stub: Any = rpc.RagServiceStub(channel)
-            metadata = [("authorization", f"Bearer {PEER_KEY}")]
-            return [event async for event in stub.Ingest(requests(), metadata=metadata, timeout=60)]
-
-    assert asyncio.run(ingest())[-1].summary.stored == 1
-    return documents
+from tests.gateway.suite import KEY, TALL, Suite, ask, events_of, until, whole_suite
 
 
 @pytest.fixture
@@ -207,18 +174,13 @@ async def test_the_models_are_listed_with_the_one_that_answers_from_documents(do
         assert (await client.models.retrieve("ledge-rag")).id == "ledge-rag"
 
 
-async def test_a_killed_rag_in_mid_answer_ends_the_stream_with_an_error(documents: Suite) -> None:
-    async with (
-        documents.http() as http,
-        http.stream(
-            "POST",
-            "/v1/chat/completions",
-            json={**ask("What does the pump house hold?", stream=True), "model": "ledge-rag"},
-        ) as response,
-    ):
-        parts = response.aiter_text()
-        heard = await anext(parts)
-        documents.others["rag"].kill()
-        async for part in parts:
-            heard += part
+async def test_a_killed_rag_in_mid_answer_ends_the_stream_with_an_error() -> None:
+    with whole_suite() as documents:
+        body = {**ask("What does the pump house hold?", stream=True), "model": "ledge-rag"}
+        async with documents.http() as http, http.stream("POST", "/v1/chat/completions", json=body) as response:
+            parts = response.aiter_text()
+            heard = await anext(parts)
+            documents.others["rag"].kill()
+            async for part in parts:
+                heard += part
     assert events_of(heard)[-1]["error"]["code"] == "not_ready"

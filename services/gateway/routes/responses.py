@@ -9,10 +9,10 @@ from ledge.rag.v1 import rag_pb2
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import JsonRoute
+from services.gateway.cited import outcome_of
 from services.gateway.openai_response_events import Event, ResponseInTheMaking, framed, usage_of
 from services.gateway.openai_responses import ResponsesRequest
 from services.gateway.peers import Peers
-from services.gateway.rag_chat import outcome_of
 from services.gateway.rag_question import answer_request
 from services.gateway.streaming import Ending, cancelled_after, event_stream, while_connected
 from services.kit.errors import EngineFailed, InvalidInput

@@ -1,0 +1,46 @@
+"""Passages, citations and what became of an answer as JSON, for every door that has no shape of its own for them."""
+
+from typing import Any
+
+from ledge.rag.v1 import rag_pb2 as pb
+
+
+def outcome_of(done: pb.Done) -> dict[str, Any]:
+    """What is told of an answer beside its text."""
+    return {
+        "usage": {
+            "prompt_tokens": done.prompt_tokens,
+            "completion_tokens": done.completion_tokens,
+            "total_tokens": done.prompt_tokens + done.completion_tokens,
+        },
+        "answered": done.answered,
+        "citations": [citation_of(citation) for citation in done.citations],
+        "degraded": list(done.degraded),
+        "timings_ms": {
+            **{step.name: round(step.elapsed_ms, 2) for step in done.steps},
+            "first_token": round(done.first_token_ms, 2),
+            "total": round(done.elapsed_ms, 2),
+        },
+    }
+
+
+def citation_of(citation: pb.Citation) -> dict[str, Any]:
+    """What `[number]` in the answer stands for; the evidence is characters `start` to `end` of the passage's text."""
+    return {
+        "number": citation.number,
+        **passage_of(citation.passage),
+        "start": citation.start,
+        "end": citation.end,
+    }
+
+
+def passage_of(passage: pb.Passage) -> dict[str, Any]:
+    """A passage, and where it stands."""
+    return {
+        "document": passage.document,
+        "page": passage.page if passage.HasField("page") else None,
+        "heading": " > ".join(passage.headings),
+        "text": passage.text,
+        "score": passage.score,
+        "passage_id": passage.id,
+    }
