@@ -155,7 +155,7 @@ class Agent:
     def _weigh(self, run: Run) -> Event:
         since_s = self._clock()
         if run.query is not None and run.found:
-            run.judgement = judge(run.query, run.found, run.retrieved, self._calibration, self._words, NOTES)
+            run.judgement = judge(run.query, run.found, self._calibration, self._words, NOTES)
         return run.did("evidence", f"{len(run.judgement.ranked)} sentences", since_s)
 
     def _verdict(self, run: Run) -> Event:

@@ -238,14 +238,25 @@ class StoredChunk:
         packed = np.frombuffer(self.attachment, np.int8, len(segments) * dimensions, place)
         return packed.reshape(-1, dimensions) * np.float32(dense_scale)
 
+    def token_rows(self) -> NDArray[np.float32]:
+        """All token vectors, each of length about 1: [rows × dimensions]. `rows_of` says whose they are."""
+        _, _, dimensions, scale, place, _, _ = self._layout
+        return np.frombuffer(self.attachment, np.int8, offset=place).reshape(-1, dimensions) * np.float32(scale)
+
+    def rows_of(self, segment: StoredSegment) -> list[slice]:
+        """Where the rows of the segment's headings, of its lead-in if it has one, and its own are."""
+        groups = self._layout[1]
+        spans = [groups[0], (segment.first_row, segment.rows)]
+        if segment.group:
+            spans.insert(1, groups[segment.group])
+        return [slice(first, first + rows) for first, rows in spans]
+
     def token_vectors(self, segment: StoredSegment) -> model_pb2.TokenVectors:
         """Token vectors of the segment with those of its headings and its lead-in before them."""
-        _, group_rows, dimensions, scale, place, _, _ = self._layout
-        parts = [group_rows[0], (segment.first_row, segment.rows)]
-        if segment.group:
-            parts.insert(1, group_rows[segment.group])
+        _, _, dimensions, scale, place, _, _ = self._layout
         data = b"".join(
-            self.attachment[place + first * dimensions : place + (first + rows) * dimensions] for first, rows in parts
+            self.attachment[place + rows.start * dimensions : place + rows.stop * dimensions]
+            for rows in self.rows_of(segment)
         )
         return model_pb2.TokenVectors(
             data=data, dimensions=dimensions, encoding=model_pb2.TokenVectors.INT8, scale=scale

@@ -75,6 +75,6 @@ async def test_weights_are_made_from_ones_own_questions_and_read_by_rag(
     assert made.encoder == "all-minilm-l6-v2"
     body = json.loads(out.read_text())
     assert body["made_from"][0]["questions"] == {"one-hop": 8, "unanswerable": 4}
-    assert body["reranked"]["cross_validated"]["one-hop: two sentences hold the answer"] >= 0.75
+    assert body["reranked"]["cross_validated"]["one-hop: the quoted sentences hold the answer"] >= 0.75
     with service("rag", **suite.settings, LEDGE_CALIBRATION_FILE=str(out)):
         pass

@@ -1,5 +1,6 @@
 """What a model is told: instructions are ours alone, text of documents is fenced and cannot leave its fence."""
 
+import numpy as np
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ HOSTILE = (
 def candidate(text: str, kind: Kind = Kind.PARAGRAPH, lead_in: str = "", heading: str = "Pumps") -> Candidate:
     segment = StoredSegment(0, len(text), kind, lead_in, 0, 0, 0)
     chunk = StoredChunk("id", "handbook.md", (heading,), None, text, 0, Struct())
-    return Candidate(Found("default", chunk, 1.0, 0.5), segment, 0, 0.5, frozenset(), "", False)
+    return Candidate(Found("default", chunk, 1.0, 0.5), segment, frozenset(), np.zeros(0), "", False)
 
 
 def test_text_of_documents_never_reaches_the_system_role() -> None:

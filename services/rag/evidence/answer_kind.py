@@ -69,7 +69,7 @@ _LOOKS = {
     "speed": re.compile(rf"{_NUMBER}\s?(?:km/h|mph|m/s|knots?|rpm|revolutions)", re.I),
 }
 
-_LOOKS["age"] = re.compile(rf"\baged?\b|\bborn\b|{_NUMBER} years? old|\bbuilt\b|\bdates? from\b|\bfounded\b", re.I)
+_LOOKS["age"] = re.compile(rf"\baged?\b|\bborn\b|{_NUMBER}[\s-]years?\b|\bbuilt\b|\bdates? from\b|\bfounded\b", re.I)
 _LOOKS["volume"] = re.compile(
     rf"{_NUMBER}\s?(?:[mckM]?l|m³|cubic|lit(?:re|er)s?|megalit(?:re|er)s?|gallons?|pints?)\b", re.I
 )
@@ -87,7 +87,7 @@ _ASKS = [
     (r"\b(?:what|which) colou?rs?\b|\bcolou?r of\b", ("colour",)),
     (r"\b(?:stores?|part|article|account) (?:code|number)\b|\b(?:what|which) (?:code|number)\b", ("code",)),
     (r"\bhow (?:often|frequently|regularly|many times)\b", ("frequency", "duration")),
-    (r"\bhow old\b|\bwhat age\b", ("age", "duration")),
+    (r"\bhow old\b|\bwhat age\b", ("age",)),
     (r"\bhow (?:long|soon|quickly)\b|\bhow many (?:seconds|minutes|hours|days|weeks|months|years)\b",
      ("duration", "length")),
     (r"\bhow (?:far|tall|high|deep|wide|thick|broad)\b|\bhow many (?:miles|kilomet|met(?:re|er)s|feet|inches)",

@@ -49,7 +49,7 @@ def main() -> None:
 
 
 async def _calibrate(config: RagConfig, files: Sequence[Path], collection: str) -> dict[str, Any]:
-    questions = [question for file in files for question in read_questions(file)]
+    questions = [(file.name, question) for file in files for question in read_questions(file)]
     peers = Peers(config)
     words = Words(config.sentence_language)
     search = Search(peers, words)
@@ -57,17 +57,18 @@ async def _calibrate(config: RagConfig, files: Sequence[Path], collection: str) 
     retrieved: list[Example] = []
     encoders: set[str] = set()
     try:
-        for question in questions:
+        for source, question in questions:
             query, order, best = await _find(search, question, collection)
             encoders.add(query.model)
-            retrieved.append(_example(question, query, order, order, words))
-            reranked.append(_example(question, query, best, order, words))
+            retrieved.append(_example(question, source, query, order, words))
+            reranked.append(_example(question, source, query, best, words))
         reranker = (await peers.reranking.ListModels(reranking_pb2.ListModelsRequest())).models[0]
     finally:
         await peers.close()
     fits = {"reranked": fit(reranked), "retrieved": fit(retrieved)}
     for name, made in fits.items():
-        sys.stdout.write(f"{name}: {json.dumps(made.validation)}\n")
+        for held_out, figures in {"questions held out in turn": made.validation, **made.across_files}.items():
+            sys.stdout.write(f"{name}, {held_out}: {json.dumps(figures)}\n")
     return {
         "format": FORMAT,
         "models": {"encoder": encoders.pop(), "reranker": reranker.id, "reranking_engine": reranker.engine},
@@ -102,14 +103,8 @@ async def _find(search: Search, question: dict[str, Any], collection: str) -> tu
     return query, retrieved, reranked
 
 
-def _example(
-    question: dict[str, Any], query: Query, found: Sequence[Found], retrieved: Sequence[Found], words: Words
-) -> Example:
-    place_of = {passage.chunk.id: place for place, passage in enumerate(retrieved)}
-    best = found[:PASSAGES]
-    candidates, signals = measure(
-        query.question, query.vector(), best, [place_of[passage.chunk.id] for passage in best], words
-    )
+def _example(question: dict[str, Any], source: str, query: Query, found: Sequence[Found], words: Words) -> Example:
+    candidates, signals = measure(query, found[:PASSAGES], words)
     gold = [re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE) for text in question["gold"]]
     documents = question.get("docs") or None
     holds = [
@@ -117,7 +112,7 @@ def _example(
         and (documents is None or candidate.found.chunk.document in documents)
         for candidate in candidates
     ]
-    return Example(question["kind"], query.question, candidates, signals, np.array(holds, bool), bool(question["gold"]))
+    return Example(question["kind"], source, question["gold"], query, candidates, signals, np.array(holds, bool))
 
 
 def _to_json(made: Fit) -> dict[str, Any]:
@@ -129,6 +124,7 @@ def _to_json(made: Fit) -> dict[str, Any]:
         "threshold": round(weights.threshold, 4),
         "second_within": round(weights.second_within, 4),
         "cross_validated": made.validation,
+        "across_files": made.across_files,
     }
 
 

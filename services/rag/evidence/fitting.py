@@ -3,16 +3,24 @@
 The rank weights are those of a conditional logit (McFadden 1974): of all segments of a question, one that holds the
 answer should come first. Whether there is an answer is a logistic regression, both kinds of question weighing alike.
 Both are held back by a ridge, for there are few questions, and solved by Newton's method.
+
+The figures are of questions held out: of all of them in turn, and where they come from several files, of each file
+by weights fitted to the others. A choice of signals or of constants that was made on the same questions has still
+seen them: new questions do somewhat worse.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.kit.errors import InvalidInput
 from services.rag.evidence.calibration import Weights
-from services.rag.evidence.question import Question
+from services.rag.evidence.folds import folds, grouped
+from services.rag.evidence.picking import pick
+from services.rag.evidence.search import Query
 from services.rag.evidence.signals import Candidate, measure_answer
 
 Vector = NDArray[np.float64]
@@ -21,10 +29,14 @@ RANKED_KINDS = frozenset({"one-hop", "follow-up"})
 """Questions that one segment answers."""
 RIDGE = 10.0
 FOLDS = 6
+LEAST = 4
+"""Questions of either sort without which nothing can be fitted."""
 ROUNDS = 4
 """Cross-validations, each with other folds."""
-HITS_KEPT = 0.995
+HITS_KEPT = 0.99
 """Of the questions that two sentences answer, so many must still be answered when the second is left out at times."""
+REFUSED = 0.82
+"""Share of the unanswerable questions that the threshold refuses; beyond that it refuses as few as it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +44,82 @@ class Example:
     """A question whose answer is known, and what was found for it."""
 
     kind: str
-    question: Question
+    source: str
+    """The file that it is of."""
+    gold: Sequence[str]
+    """Answers; empty where the documents hold none."""
+    query: Query
     candidates: Sequence[Candidate]
     signals: NDArray[np.float64]
     """[candidates × SEGMENT_SIGNALS]."""
     holds: NDArray[np.bool_]
     """Which candidates hold the answer."""
-    answerable: bool
+
+    @property
+    def answerable(self) -> bool:
+        return bool(self.gold)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What weights make of questions that they have not seen, an element each."""
+
+    probabilities: Vector
+    leads: Vector
+    """How far the first segment is above the second."""
+    first_holds: NDArray[np.bool_]
+    """Whether the first holds the answer."""
+    second_holds: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Weights, and figures of the cross-validation."""
+    """Weights, and figures of questions that were held out."""
 
     weights: Weights
     validation: dict[str, float]
+    across_files: dict[str, dict[str, float]]
+    """By file: by weights fitted to the other files. Empty where there is one file."""
 
 
 def fit(examples: Sequence[Example]) -> Fit:
-    """Fits on all examples; the threshold and the figures come from cross-validation."""
+    """Fits on all examples; thresholds and figures come from cross-validation.
+
+    Raises:
+        InvalidInput: too few questions of a kind.
+    """
     examples = [example for example in examples if len(example.candidates)]
-    probabilities, hits, gaps, second_hits = _cross_validate(examples)
+    weights, held_out = _fit(examples)
+    across = {}
+    files = sorted({example.source for example in examples})
+    for file in files if len(files) > 1 else ():
+        others = [example for example in examples if example.source != file]
+        own = [example for example in examples if example.source == file]
+        if _suffices(others):
+            of_others, _ = _fit(others)
+            across[file] = _figures(
+                own, _outcome(own, of_others.segment, of_others.answer, of_others.intercept), of_others
+            )
+    return Fit(weights, _figures(examples, held_out, weights), across)
+
+
+def _suffices(examples: Sequence[Example]) -> bool:
+    ranked = sum(example.kind in RANKED_KINDS and bool(example.holds.any()) for example in examples)
+    return ranked >= LEAST and sum(not example.answerable for example in examples) >= LEAST
+
+
+def _fit(examples: Sequence[Example]) -> tuple[Weights, Outcome]:
+    if not _suffices(examples):
+        raise InvalidInput(
+            f"too few questions: it takes {LEAST} of kind one-hop or follow-up whose answer is found, "
+            f"and {LEAST} that are unanswerable"
+        )
+    outcome = _cross_validate(examples)
     answerable = np.array([example.answerable for example in examples])
-    threshold = _threshold(probabilities, answerable)
-    second_within = _second_within(gaps, hits, second_hits)
     segment = _rank_weights(examples)
     answer, intercept = _answer_weights(examples, segment)
-    return Fit(
-        Weights(segment, answer, intercept, threshold, second_within),
-        _figures(examples, probabilities, hits | second_hits, threshold),
-    )
+    threshold = _threshold(outcome.probabilities[~answerable])
+    return Weights(segment, answer, intercept, threshold, _second_within(outcome)), outcome
 
 
 def _rank_weights(examples: Sequence[Example]) -> Vector:
@@ -128,74 +186,81 @@ def _maximum(function: Callable[[Vector], tuple[float, Vector, Vector]], signals
 
 def _answer_signals(example: Example, segment: Vector) -> Vector:
     scores = example.signals @ segment
-    best = [int(index) for index in np.argsort(-scores, kind="stable")[:2]]
-    return measure_answer(example.question, example.candidates, scores, best)
+    picked = pick(example.query.question, example.candidates, scores)
+    return measure_answer(example.query, example.candidates, example.signals, scores, picked.places)
 
 
-def _cross_validate(
-    examples: Sequence[Example],
-) -> tuple[Vector, NDArray[np.bool_], Vector, NDArray[np.bool_]]:
-    """For each example, by weights that have not seen it (the mean, or the majority, of the rounds): its probability,
-    whether its first segment holds the answer, how far the second is behind, whether the second holds it."""
-    count = len(examples)
-    probabilities, gaps = np.zeros((ROUNDS, count)), np.zeros((ROUNDS, count))
-    hits, second_hits = np.zeros((ROUNDS, count)), np.zeros((ROUNDS, count))
+def _outcome(examples: Sequence[Example], segment: Vector, answer: Vector, intercept: float) -> Outcome:
+    logits, leads, firsts, seconds = [], [], [], []
+    for example in examples:
+        scores = example.signals @ segment
+        picked = pick(example.query.question, example.candidates, scores)
+        signals = measure_answer(example.query, example.candidates, example.signals, scores, picked.places)
+        logits.append(float(signals @ answer) + intercept)
+        # A second that is quoted at any lead is as one that is not behind.
+        leads.append(0.0 if picked.supplies_kind else picked.lead)
+        firsts.append(example.holds[picked.first])
+        seconds.append(picked.second is not None and example.holds[picked.second])
+    return Outcome(1 / (1 + np.exp(-np.array(logits))), np.array(leads), np.array(firsts), np.array(seconds))
+
+
+def _cross_validate(examples: Sequence[Example]) -> Outcome:
+    """By weights that saw neither a question nor another with its answer: the mean, or the majority, of rounds."""
+    groups = grouped([example.gold for example in examples])
+    rounds = np.zeros((ROUNDS, 4, len(examples)))
     for turn in range(ROUNDS):
-        order = np.random.default_rng(turn).permutation(count)
+        fold_of = folds(groups, FOLDS, turn)
         for fold in range(FOLDS):
-            held_out = set(order[fold::FOLDS].tolist())
-            rest = [example for index, example in enumerate(examples) if index not in held_out]
+            held_out = np.flatnonzero(fold_of == fold).tolist()
+            rest = [example for example, its_fold in zip(examples, fold_of, strict=True) if its_fold != fold]
             segment = _rank_weights(rest)
             answer, intercept = _answer_weights(rest, segment)
-            for index in held_out:
-                example = examples[index]
-                scores = example.signals @ segment
-                best = np.argsort(-scores, kind="stable")[:2]
-                logit = float(_answer_signals(example, segment) @ answer) + intercept
-                probabilities[turn, index] = 1 / (1 + np.exp(-logit))
-                hits[turn, index] = example.holds[best[0]]
-                second_hits[turn, index] = len(best) > 1 and example.holds[best[1]]
-                gaps[turn, index] = scores[best[0]] - scores[best[-1]]
-    return probabilities.mean(axis=0), hits.mean(axis=0) > 0.5, gaps.mean(axis=0), second_hits.mean(axis=0) > 0.5
+            outcome = _outcome([examples[index] for index in held_out], segment, answer, intercept)
+            rounds[turn][:, held_out] = (
+                outcome.probabilities,
+                outcome.leads,
+                outcome.first_holds,
+                outcome.second_holds,
+            )
+    probabilities, leads, first_holds, second_holds = rounds.mean(axis=0)
+    return Outcome(probabilities, leads, first_holds > 0.5, second_holds > 0.5)
 
 
-def _threshold(probabilities: Vector, answerable: NDArray[np.bool_]) -> float:
-    """Where answered answerable and refused unanswerable questions, as shares, add up to most."""
-    ordered = np.unique(probabilities)
-    middles = (ordered[1:] + ordered[:-1]) / 2
-    gains = [
-        float((probabilities[answerable] >= middle).mean() + (probabilities[~answerable] < middle).mean())
-        for middle in middles
-    ]
-    # A broad top: its middle is the steadiest choice.
-    top = middles[np.array(gains) >= max(gains) - 0.01]
-    return float(np.median(top))
+def _threshold(unanswerable: Vector) -> float:
+    """The least that refuses as many of the unanswerable questions as it should."""
+    ordered = np.sort(unanswerable)
+    last = math.ceil(REFUSED * len(ordered)) - 1
+    return float(ordered[last : last + 2].mean())
 
 
-def _second_within(gaps: Vector, hits: NDArray[np.bool_], second_hits: NDArray[np.bool_]) -> float:
+def _second_within(outcome: Outcome) -> float:
     """The least lead of the first segment at which the second may be left out."""
-    needed = np.sort(gaps[second_hits & ~hits])
+    needed = np.sort(outcome.leads[outcome.second_holds & ~outcome.first_holds])
     if not len(needed):
         return 0.0
-    found = int((hits | second_hits).sum())
-    spared = int((1 - HITS_KEPT) * found)
+    found = int((outcome.first_holds | outcome.second_holds).sum())
+    spared = min(int((1 - HITS_KEPT) * found), len(needed) - 1)
     return float(needed[len(needed) - 1 - spared]) + 1e-3
 
 
-def _figures(
-    examples: Sequence[Example], probabilities: Vector, hits: NDArray[np.bool_], threshold: float
-) -> dict[str, float]:
+def _figures(examples: Sequence[Example], outcome: Outcome, weights: Weights) -> dict[str, float]:
     kinds = np.array([example.kind for example in examples])
     answerable = np.array([example.answerable for example in examples])
-    answered = probabilities >= threshold
-    above = probabilities[answerable][:, np.newaxis] > probabilities[~answerable]
-    figures = {
-        "area_under_roc": float(above.mean()),
-        "refused_unanswerable": float((~answered[~answerable]).mean()),
-        "refused_answerable": float((~answered[answerable]).mean()),
-    }
+    answered = outcome.probabilities >= weights.threshold
+    is_second_quoted = outcome.leads <= weights.second_within
+    holds = outcome.first_holds | (outcome.second_holds & is_second_quoted)
+    figures = {}
+    if answerable.any() and not answerable.all():
+        above = outcome.probabilities[answerable][:, np.newaxis] > outcome.probabilities[~answerable]
+        figures["area_under_roc"] = float(above.mean())
+        figures["refused_unanswerable"] = float((~answered[~answerable]).mean())
+    figures["refused_answerable"] = float((~answered[answerable]).mean())
     for kind in sorted(set(kinds[answerable])):
         of_kind = kinds == kind
-        figures[f"{kind}: two sentences hold the answer"] = float(hits[of_kind].mean())
-        figures[f"{kind}: and it is not refused"] = float((hits & answered)[of_kind].mean())
+        figures[f"{kind}: the quoted sentences hold the answer"] = float(holds[of_kind].mean())
+        figures[f"{kind}: and it is not refused"] = float((holds & answered)[of_kind].mean())
+    quoted = 1 + is_second_quoted[answerable]
+    right = outcome.first_holds.astype(int) + (outcome.second_holds & is_second_quoted)
+    figures["sentences_quoted"] = float(quoted.mean())
+    figures["quoted_sentences_that_hold_the_answer"] = float(right[answerable].sum() / quoted.sum())
     return {name: round(value, 3) for name, value in figures.items()}

@@ -7,6 +7,7 @@ import numpy as np
 
 from services.rag.evidence.calibration import Calibration
 from services.rag.evidence.found import Found
+from services.rag.evidence.picking import pick
 from services.rag.evidence.search import Query
 from services.rag.evidence.signals import Candidate, measure, measure_answer
 from services.rag.words import Words
@@ -20,7 +21,7 @@ class Judgement:
     """The best segments, and what they are worth."""
 
     ranked: tuple[Candidate, ...]
-    """Best first; a handful."""
+    """Best first, the second being the one that adds most to the first; a handful."""
     quoted: int
     """How many of them an answer in quotations takes: 0 without any, else 1 or 2."""
     probability: float
@@ -33,31 +34,25 @@ class Judgement:
 NOTHING = Judgement((), 0, 0.0, False, True)
 
 
-def judge(
-    query: Query, found: Sequence[Found], retrieved: Sequence[Found], calibration: Calibration, words: Words, keep: int
-) -> Judgement:
+def judge(query: Query, found: Sequence[Found], calibration: Calibration, words: Words, keep: int) -> Judgement:
     """Ranks the segments of the best passages and decides whether they answer the question.
 
     Args:
         found: the passages best first, reranked or not.
-        retrieved: the same in the order of retrieval.
         keep: how many segments to keep.
     """
     best_passages = found[:PASSAGES]
-    place_of = {passage.chunk.id: place for place, passage in enumerate(retrieved)}
-    places = [place_of[passage.chunk.id] for passage in best_passages]
-    candidates, signals = measure(query.question, query.vector(), best_passages, places, words)
+    candidates, signals = measure(query, best_passages, words)
     if not candidates:
         return NOTHING
     weights = calibration.weights(reranked=bool(best_passages[0].segment_scores))
     scores = weights.rank(signals)
-    order = np.argsort(-scores, kind="stable")
-    best = [int(index) for index in order[:2]]
-    probability = weights.probability(measure_answer(query.question, candidates, scores, best))
-    near = len(best) == 2 and scores[best[0]] - scores[best[1]] <= weights.second_within
+    picked = pick(query.question, candidates, scores)
+    probability = weights.probability(measure_answer(query, candidates, signals, scores, picked.places))
+    others = [int(index) for index in np.argsort(-scores, kind="stable") if index not in picked.places]
     return Judgement(
-        ranked=tuple(candidates[int(index)] for index in order[:keep]),
-        quoted=2 if near else 1,
+        ranked=tuple(candidates[index] for index in [*picked.places, *others][:keep]),
+        quoted=2 if picked.quotes_second(weights.second_within) else 1,
         probability=probability,
         answers=probability >= weights.threshold,
         calibrated=calibration.holds_for(query.model),

@@ -17,11 +17,12 @@ LIGHT_WORD_SHARE = 0.35
 _LIGHT = frozenset(
     "get got give given gives take takes taken put puts come comes came go goes went make makes made do does did have "
     "has had be let may might must should would could need needs want wants like know tell say says mean means stand "
-    "stands happen happens look find use used keep set get gets allow allowed able possible exactly normally usually "
-    "actually really ever please still just also else many much more most least any some someone somebody anybody "
-    "thing things kind sort way one ones people person big large small great tall high deep wide long short heavy old "
-    "new far fast quick quickly soon often late early hard close closely tight there here today now currently always "
-    "firm company called name number amount share part size colour color cost costs price pay paid year day".split()
+    "stands happen happens look find use used keep set gets allow allowed able possible exactly normally usually "
+    "actually really ever please still just also else many much more most least any some something anything someone "
+    "somebody anyone anybody thing things kind sort way one ones people person big large small great tall high deep "
+    "wide long short heavy old new far fast quick quickly soon often late early hard close closely tight there here "
+    "today now currently always firm company called explain describe detail details answer question briefly summarise "
+    "summarize list name number amount share part size colour color cost costs price pay paid year day".split()
 )
 _NO_NAMES = frozenset(
     "i monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays "
@@ -29,8 +30,8 @@ _NO_NAMES = frozenset(
 )
 _UNIT = re.compile(
     r"\s?(?:[µmck]?m|[µmk]?g|[mMck]?l|kW|kVA|m²|m³|l/s|bar|°|%|V|A|Hz|mph|km/h|pence|p|per ?cent|percent|"
-    r"(?:pound|litre|liter|metre|meter|mile|foot|feet|inch|inche|tonne|ton|gram|kilo|hour|minute|second|day|week|month|year|degree|"
-    r"people|person|time|men|women|children|thousand|million)s?)(?!\w)"
+    r"(?:pound|litre|liter|metre|meter|mile|foot|feet|inch|inche|tonne|ton|gram|kilo|hour|minute|second|day|week|month|year|"
+    r"degree|people|person|time|men|women|children|thousand|million)s?)(?!\w)"
 )
 _SENTENCE_END = re.compile(r"[.?!:]\s*$")
 

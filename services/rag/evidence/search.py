@@ -26,6 +26,7 @@ from services.rag.chunk_record import WITH_SEGMENTS, WITHOUT_SEGMENTS, from_poin
 from services.rag.collections import Collection
 from services.rag.evidence.found import Found
 from services.rag.evidence.question import Question, token_weights, understand
+from services.rag.evidence.soft_coverage import SoughtWords, sought_words
 from services.rag.peers import Peers
 from services.rag.words import Words
 
@@ -73,6 +74,7 @@ class Query:
     """Little-endian float32, length 1."""
     tokens: model_pb2.TokenVectors
     token_weights: Sequence[float]
+    sought: SoughtWords
     model: str
     """Id of the encoder."""
 
@@ -94,11 +96,13 @@ class Search:
         embedding, counted = await asyncio.gather(self._embed(text), self._count_terms(text, scope.collections))
         counts, points = counted
         question = understand(text, self._words, counts, points, asked_last)
+        encoded = embedding.embeddings[0]
         return Query(
             question,
-            embedding.embeddings[0].dense,
-            embedding.embeddings[0].tokens,
-            token_weights(question, embedding.embeddings[0].token_offsets),
+            encoded.dense,
+            encoded.tokens,
+            token_weights(question, encoded.token_offsets),
+            sought_words(question, encoded.tokens, encoded.token_offsets),
             embedding.model,
         )
 

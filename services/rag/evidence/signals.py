@@ -4,6 +4,7 @@ Nothing here decides: `calibration.py` holds what the measures are worth. Words 
 weighed by their rarity; a segment is read in its context, that is with its headings and its lead-in.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,45 +16,51 @@ from services.rag.document import Kind
 from services.rag.evidence.answer_kind import holds
 from services.rag.evidence.found import Found
 from services.rag.evidence.question import Name, Question
+from services.rag.evidence.search import Query
+from services.rag.evidence.soft_coverage import said_words
 from services.rag.words import Words
 
 SEGMENT_SIGNALS = (
     "dense",
+    "dense_before",
     "max_sim",
     "coverage",
-    "coverage_before",
+    "soft_coverage",
     "names",
     "kind",
     "passage",
-    "row",
+    "outdated",
 )
-"""dense: cosine of the segment to the question. max_sim: the reranker's score of the segment. coverage: share of the
-question's weight that the segment says. coverage_before: the same with the two sentences before it. names: share of
-the question's names that the passage says. kind: 1 where it holds the kind of answer asked for, -1 where not, 0 where
-none is known. passage: the reranker's score of the passage. row: 1 for a table row."""
+"""dense: cosine of the segment to the question. dense_before: of the sentence before it, else its own. max_sim: the
+reranker's score of the segment. coverage: share of the question's weight that the segment says, word for word.
+soft_coverage: the share that it and the two sentences before it say, be it in other words. names: share of the
+question's names that the passage says. kind: 1 where it holds the kind of answer asked for, -1 where not, 0 where none
+is known. passage: the reranker's score of the passage. outdated: 1 where a heading says that it no longer holds."""
 
 ANSWER_SIGNALS = (
     "score",
-    "margin",
-    "cosine",
-    "coverage",
+    "lead",
+    "soft_coverage",
+    "missing",
     "names",
-    "names_anywhere",
     "no_name",
     "kind_missing",
     "words",
-    "first",
+    "word_weight",
 )
-"""score: rank score of the best segment. margin: how far it is above the tenth. cosine: of its passage. coverage: share
-of the question's weight that the quoted segments say. names: share of the names that they or their passages say.
-names_anywhere: 1 where each name is said by some passage. no_name: 1 where the question names nothing. kind_missing: 1
-where none of them holds the kind of answer asked for. words: how many words the question has that tell something.
-first: 1 over the place that retrieval gave its passage."""
+"""score: rank score of the first segment. lead: how far it is above the second that was picked. soft_coverage: the
+best of all segments. missing: weight of the word that the picked segments say least, as a share of the greatest
+possible. names: share of the names that the first one's passage says. no_name: 1 where the question names nothing.
+kind_missing: 1 where neither holds the kind of answer asked for. words: how many words the question has that tell
+something. word_weight: their mean weight, as a share of the greatest possible."""
 
 PARTLY_NAMED = 0.4
 """What a name is worth whose words all occur, but not side by side."""
 SENTENCES_BEFORE = 2
-MARGIN_PLACE = 10
+
+_OUTDATED = re.compile(
+    r"\b(?:superseded|withdrawn|obsolete|outdated|archived?|replaced|expired|repealed|former(?:ly)?|previous)\b", re.I
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +69,10 @@ class Candidate:
 
     found: Found
     segment: StoredSegment
-    place: int
-    """Of its passage in the order of retrieval, from 0."""
-    cosine: float
-    """Of its passage to the question; where the search was by text alone, the best of its segments."""
     context: frozenset[str]
     """Stems of its headings, its lead-in and itself."""
+    said: NDArray[np.float64]
+    """How far its context says each of the sought words."""
     passage_line: str
     """Stems of the whole passage, in order, between blanks."""
     holds_kind: bool
@@ -77,74 +82,74 @@ class Candidate:
         return self.found.chunk.body[self.segment.start : self.segment.end]
 
 
-def measure(
-    question: Question, vector: NDArray[np.float32], found: Sequence[Found], places: Sequence[int], words: Words
-) -> tuple[list[Candidate], NDArray[np.float64]]:
-    """All segments of some passages, and their signals: [segments × SEGMENT_SIGNALS].
-
-    Args:
-        places: of each passage, its place in the order of retrieval.
-    """
+def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Candidate], NDArray[np.float64]]:
+    """All segments of some passages, and their signals: [segments × SEGMENT_SIGNALS]."""
     candidates: list[Candidate] = []
     rows: list[tuple[float, ...]] = []
+    question, vector = query.question, query.vector()
     weights = _weights(question)
-    for passage, place in zip(found, places, strict=True):
+    for passage in found:
         chunk = passage.chunk
         segments = chunk.segments
-        dense = chunk.dense() @ vector if segments else np.zeros(0)
+        if not segments:
+            continue
+        dense = chunk.dense() @ vector
         headings = " | ".join(" ".join(words.stems(heading)) for heading in chunk.headings)
         line = f" {headings} | {' '.join(words.stems(chunk.body))} "
         named = _named(question.names, (line,))
-        cosine = passage.cosine or float(dense.max(initial=0.0))
-        own = [frozenset(words.stems(chunk.body[segment.start : segment.end])) for segment in segments]
+        outdated = any(_OUTDATED.search(heading) for heading in chunk.headings)
         above = frozenset(headings.split())
+        texts = [chunk.body[segment.start : segment.end] for segment in segments]
+        contexts = [
+            above.union(words.stems(text), words.stems(segment.lead_in))
+            for text, segment in zip(texts, segments, strict=True)
+        ]
+        said = said_words(query.sought, chunk, contexts)
         for index, segment in enumerate(segments):
             if segment.kind is Kind.HEADING:
                 continue
-            context = own[index] | above | frozenset(words.stems(segment.lead_in))
-            before = context.union(*own[_first_before(segments, index) : index])
-            text = chunk.body[segment.start : segment.end]
-            holds_kind = holds(text, question.kinds, question.text)
-            candidates.append(Candidate(passage, segment, place, cosine, context, line, holds_kind))
+            holds_kind = holds(texts[index], question.kinds, question.text)
+            first = _first_before(segments, index)
+            candidates.append(Candidate(passage, segment, contexts[index], said[index], line, holds_kind))
             rows.append(
                 (
                     float(dense[index]),
+                    float(dense[max(first, index - 1)]),
                     passage.segment_scores[index] if passage.segment_scores else 0.0,
-                    _coverage(weights, context),
-                    _coverage(weights, before),
+                    _coverage(weights, contexts[index]),
+                    query.sought.coverage(said[first : index + 1].max(axis=0)),
                     named,
                     0.0 if not question.kinds else 1.0 if holds_kind else -1.0,
                     passage.score if passage.segment_scores else 0.0,
-                    1.0 if segment.kind is Kind.ROW else 0.0,
+                    1.0 if outdated else 0.0,
                 )
             )
     return candidates, np.array(rows, np.float64).reshape(-1, len(SEGMENT_SIGNALS))
 
 
 def measure_answer(
-    question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64], best: Sequence[int]
+    query: Query,
+    candidates: Sequence[Candidate],
+    signals: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    picked: Sequence[int],
 ) -> NDArray[np.float64]:
-    """ANSWER_SIGNALS of the segments `best`, best first, among all candidates with their rank scores."""
-    quoted = [candidates[index] for index in best]
-    first = quoted[0]
-    ordered = np.sort(scores)[::-1]
-    said = frozenset().union(*(candidate.context for candidate in quoted))
-    lines = list({candidate.found.chunk.id: candidate.passage_line for candidate in candidates}.values())
-    quoted_lines = [candidate.passage_line for candidate in quoted]
+    """ANSWER_SIGNALS of the segments that were picked, among all candidates with their signals and rank scores."""
+    question, sought = query.question, query.sought
+    quoted = [candidates[index] for index in picked]
     kind_missing = bool(question.kinds) and not any(candidate.holds_kind for candidate in quoted)
+    said = np.max([candidate.said for candidate in quoted], axis=0)
     return np.array(
         [
-            scores[best[0]],
-            ordered[0] - ordered[min(MARGIN_PLACE, len(ordered)) - 1],
-            first.cosine,
-            _coverage(_weights(question), said),
-            _named(question.names, quoted_lines),
-            1
-            - max((name.weight for name in question.names if not _said(name, lines)), default=0.0) / question.heaviest,
+            scores[picked[0]],
+            scores[picked[0]] - scores[picked[-1]],
+            signals[:, SEGMENT_SIGNALS.index("soft_coverage")].max(),
+            sought.heaviest_missing(said) / question.heaviest,
+            _named(question.names, (quoted[0].passage_line,)),
             not question.names,
             kind_missing,
-            len(_weights(question)),
-            1 / (first.place + 1),
+            len(sought.stems),
+            float(sought.weights.mean()) / question.heaviest if len(sought.stems) else 0.0,
         ],
         np.float64,
     )

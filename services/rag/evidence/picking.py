@@ -1,0 +1,63 @@
+"""Which two segments an answer takes: the best one, and the one that adds most to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.rag.evidence.question import Question
+from services.rag.evidence.signals import Candidate
+
+SAME_PASSAGE = 1.0
+SUPPLIES_KIND = 1.0
+SUPPLIES_KIND_NEARBY = 1.0
+"""Log odds that a segment gains as the second: it is of the first's passage; it holds the kind of answer that was asked
+for and that the first lacks; it does both. A sentence names its subject and the next one says "it"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The segments picked, by their places among the candidates."""
+
+    first: int
+    second: int | None
+    lead: float
+    """How far the rank score of the first is above the second's."""
+    supplies_kind: bool
+    """Whether the second holds the kind of answer asked for, and the first does not."""
+
+    @property
+    def places(self) -> list[int]:
+        return [self.first] if self.second is None else [self.first, self.second]
+
+    def quotes_second(self, within: float) -> bool:
+        """Whether the second is worth quoting: the first lacks what it supplies, or leads by no more than that."""
+        return self.second is not None and (self.supplies_kind or self.lead <= within)
+
+
+def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64]) -> Pick:
+    """Picks from at least one candidate.
+
+    Args:
+        scores: the rank scores of the candidates.
+    """
+    first = int(np.argmax(scores))
+    if len(candidates) == 1:
+        return Pick(first, None, 0.0, supplies_kind=False)
+    best = candidates[first]
+    gains = np.array([_gain(question, best, candidate) for candidate in candidates])
+    gains[first] = -np.inf
+    second = int(np.argmax(scores + gains))
+    lead = float(scores[first] - scores[second])
+    return Pick(first, second, lead, _supplies_kind(question, best, candidates[second]))
+
+
+def _gain(question: Question, first: Candidate, candidate: Candidate) -> float:
+    is_near = candidate.found.chunk.id == first.found.chunk.id
+    supplies = _supplies_kind(question, first, candidate)
+    return SAME_PASSAGE * is_near + SUPPLIES_KIND * supplies + SUPPLIES_KIND_NEARBY * (is_near and supplies)
+
+
+def _supplies_kind(question: Question, first: Candidate, second: Candidate) -> bool:
+    return bool(question.kinds) and second.holds_kind and not first.holds_kind
