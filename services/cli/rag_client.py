@@ -11,7 +11,7 @@ from services.cli.local.config import LocalRunConfig
 from services.cli.local.suite import addresses
 from services.cli.local.tls import channel_tls
 from services.kit.client import Channel, open_channel
-from services.kit.errors import LedgeError, NotReady, from_rpc
+from services.kit.errors import EngineFailed, LedgeError, NotReady, from_rpc
 
 
 def api_key() -> str | None:
@@ -38,6 +38,10 @@ async def rag_service(config: LocalRunConfig) -> AsyncIterator["rag_pb2_grpc.Rag
 def _told(error: grpc.aio.AioRpcError, address: str) -> LedgeError:
     if error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in (error.details() or ""):
         return NotReady(f"nothing answers at {address}: `ledge status` tells what runs, `ledge up` starts the suite")
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return EngineFailed(
+            f"what answers at {address} does not know this call: an older suite? `ledge down`, then `ledge up`"
+        )
     told = from_rpc(error)
     if error.code() is grpc.StatusCode.UNAUTHENTICATED:
         told.message += " (the command line takes it from LEDGE_API_KEY)"

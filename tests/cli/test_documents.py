@@ -70,3 +70,10 @@ def test_an_unknown_collection_is_told_in_one_sentence(command: Ledge, arguments
 
 def test_a_name_that_no_collection_can_have_is_wrongly_asked(command: Ledge) -> None:
     assert "no name of a collection" in command.run("collections", "delete", "A B", code=2).stderr
+
+
+def test_an_older_suite_is_told_apart_from_a_fault(running: Ledge) -> None:
+    address = running.service("retrieval")["address"]
+    failed = running.run("collections", "list", code=1, LEDGE_RAG_ADDRESS=address)
+    assert f"what answers at {address} does not know this call" in failed.stderr
+    assert failed.stderr.count("\n") == 1

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,6 @@ from ledge.rag.v1 import rag_pb2_grpc as rpc
 
 from services.cli.up import SAMPLE_QUESTION
 from services.kit.client import open_channel
-from services.kit.models import ModelStore
 from tests.ledge_command import Ledge
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,10 +26,6 @@ PDF_QUESTION = "How deep is borehole 2?"
 
 @pytest.fixture(scope="module")
 def ledge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledge]:
-    if os.environ.get("LEDGE_OFFLINE"):
-        store = ModelStore.from_environment()
-        for model in ("smollm2-135m-instruct", "all-minilm-l6-v2"):
-            store.path(model)
     command = Ledge(tmp_path_factory.mktemp("up") / "state")
     try:
         yield command

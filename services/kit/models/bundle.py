@@ -27,6 +27,7 @@ from services.kit.yaml_document import ClosedModel
 
 MANIFEST = "manifest.json"
 MAX_READ_BYTES = 16 << 20
+NAME_ANOTHER = "name another place for the bundle"
 
 
 class BundledModel(ClosedModel):
@@ -63,8 +64,8 @@ def bundle(store: ModelStore, model_ids: Sequence[str], output: Path, watch: Wat
     folders = {model.id: store.path(model.id) for model in models}
     if output.is_dir() or not output.absolute().parent.is_dir():
         raise InvalidInput(f"{output} cannot be written: it is a folder, or its folder does not exist")
-    with writing_to(output.absolute().parent):
-        check_free_space(output.absolute().parent, manifest.size_bytes, "the bundle")
+    with writing_to(output.absolute().parent, NAME_ANOTHER):
+        check_free_space(output.absolute().parent, manifest.size_bytes, "the bundle", NAME_ANOTHER)
         handle, name = tempfile.mkstemp(dir=output.absolute().parent, prefix=f".{output.name}.", suffix=".partial")
         temporary = Path(name)
         try:

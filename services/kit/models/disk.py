@@ -9,32 +9,43 @@ from pathlib import Path
 
 from services.kit.errors import EngineFailed
 
+MOVE_STORE = "set LEDGE_MODELS_DIR to a larger disk"
+"""What helps where the store is written to."""
 
-def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
-    """Raises EngineFailed before anything is written that could not be finished."""
+
+def check_free_space(folder: Path, needed_bytes: int, purpose: str, otherwise: str = MOVE_STORE) -> None:
+    """Raises EngineFailed before anything is written that could not be finished.
+
+    Args:
+        otherwise: what helps besides making room.
+    """
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise EngineFailed(
             f"{purpose} needs {readable(needed_bytes)} in {folder} and {readable(free_bytes)} are free: "
-            f"free {readable(needed_bytes - free_bytes)}, or set LEDGE_MODELS_DIR to a larger disk"
+            f"free {readable(needed_bytes - free_bytes)}, or {otherwise}"
         )
 
 
 @contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Turns what the file system refuses into EngineFailed with the remedy."""
+def writing_to(folder: Path, otherwise: str = MOVE_STORE) -> Iterator[None]:
+    """Turns what the file system refuses into EngineFailed with the remedy.
+
+    Args:
+        otherwise: what helps besides making room, or correcting rights.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise EngineFailed(
-                f"the disk of {folder} is full: free some space, or set LEDGE_MODELS_DIR to a larger disk, "
+                f"the disk of {folder} is full: free some space, or {otherwise}, "
                 "and run the same command again: it goes on where it stopped"
             ) from None
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise EngineFailed(
                 f"{error.filename or folder} cannot be written ({error.strerror}): "
-                "correct its owner or mode, or set LEDGE_MODELS_DIR to a folder of your own"
+                f"correct its owner or mode, or {otherwise}"
             ) from None
         raise EngineFailed(f"{error.filename or folder}: {error.strerror or error}") from None
 

@@ -8,6 +8,7 @@ import pytest
 
 from services.kit.errors import EngineFailed, NotFound
 from services.kit.models import ModelStore, Progress
+from services.kit.models.bundle import NAME_ANOTHER
 from services.kit.models.disk import check_free_space
 from tests.kit.models.conftest import FILES, WEIGHTS, StoreMaker, contents, write_files
 from tests.kit.models.file_server import FileServer
@@ -103,6 +104,8 @@ def test_an_unknown_model_is_answered_with_those_there_are(make_store: StoreMake
 def test_a_disk_that_is_too_small_is_known_before_the_first_byte(tmp_path: Path) -> None:
     with pytest.raises(EngineFailed, match=r"model 'huge' needs 1000000\.0 TB .*free .* or set LEDGE_MODELS_DIR"):
         check_free_space(tmp_path, 10**18, "model 'huge'")
+    with pytest.raises(EngineFailed, match=r"free \d.* or name another place for the bundle$"):
+        check_free_space(tmp_path, 10**18, "the bundle", NAME_ANOTHER)
 
 
 def test_a_disk_that_fills_up_is_one_sentence_and_what_came_is_kept(
