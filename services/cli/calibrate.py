@@ -11,7 +11,7 @@ import typer
 from services.cli.bench.question_set import read_questions
 from services.cli.bench.rag_suite import COLLECTION, running_suite
 from services.kit.deploy import deploy_directory
-from services.kit.errors import EngineFailed
+from services.kit.errors import EngineFailed, InvalidInput
 
 
 def command(
@@ -30,6 +30,8 @@ def command(
     files = questions or [samples / "questions" / "calibration.jsonl"]
     for file in files:
         read_questions(file)
+    if not out.absolute().parent.is_dir():
+        raise InvalidInput(f"{out} cannot be written: there is no folder {out.absolute().parent}")
     with running_suite(documents or samples / "documents") as suite:
         addresses = {f"LEDGE_{name.upper()}_ADDRESS": service.address for name, service in suite.items()}
         arguments = [argument for file in files for argument in ("--questions", str(file))]

@@ -8,26 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from ledge.rag.v1 import rag_pb2 as pb
+from ledge.rag.v1 import rag_pb2_grpc
 
+from services.kit.client import open_channel
 from services.kit.errors import InvalidInput
 from services.rag.evidence.calibration import SHIPPED, read_calibration
 from tests.processes import ROOT, service
-from tests.rag.answer_client import Suite
-
-QUESTIONS = [
-    ("one-hop", "How tall is the pump house?", ["14.2 m"]),
-    ("one-hop", "When was the pump house built?", ["1874"]),
-    ("one-hop", "What does an adult return cost?", ["£10.80"]),
-    ("one-hop", "What is the extension of Marta Ashby?", ["350"]),
-    ("one-hop", "Who is the Control Room Supervisor?", ["Ada Brandt"]),
-    ("one-hop", "When do shifts change?", ["06:30"]),
-    ("one-hop", "Of what is the roof?", ["slate"]),
-    ("one-hop", "At how much carbon monoxide does the alarm sound?", ["20 ppm"]),
-    ("unanswerable", "What is the capital of Mongolia?", []),
-    ("unanswerable", "How old is Ada Brandt?", []),
-    ("unanswerable", "What colour is the moon?", []),
-    ("unanswerable", "Who painted the ceiling?", []),
-]
+from tests.rag.answer_client import Suite, ask
+from tests.small_corpus import QUESTIONS, write_questions
 
 
 def test_the_shipped_weights_say_what_they_were_made_from() -> None:
@@ -50,31 +39,47 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
         read_calibration(path)
 
 
-async def test_weights_are_made_from_ones_own_questions_and_read_by_rag(
+async def test_weights_are_made_from_ones_own_questions_and_decide_what_rag_answers(
     suite: Suite, handbook: str, tmp_path: Path
 ) -> None:
-    questions = tmp_path / "questions.jsonl"
-    questions.write_text(
-        "\n".join(
-            json.dumps({"id": str(number), "kind": kind, "question": question, "history": [], "gold": gold})
-            for number, (kind, question, gold) in enumerate(QUESTIONS)
-        )
-    )
     out = tmp_path / "weights.json"
-    command = [sys.executable, "-m", "services.rag.evidence.calibrate", "--questions", str(questions)]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [*command, "--collection", handbook, "--out", str(out)],
-        env={**os.environ, **suite.settings},
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+    done = await calibrate(suite, handbook, write_questions(tmp_path), out)
     assert done.returncode == 0, done.stderr
     made = read_calibration(out)
     assert made.encoder == "all-minilm-l6-v2"
     body = json.loads(out.read_text())
     assert body["made_from"][0]["questions"] == {"one-hop": 8, "unanswerable": 4}
     assert body["reranked"]["cross_validated"]["one-hop: the quoted sentences hold the answer"] >= 0.75
-    with service("rag", **suite.settings, LEDGE_CALIBRATION_FILE=str(out)):
-        pass
+    assert await is_answered(suite, handbook, out)
+    body["reranked"]["threshold"] = 1.0
+    out.write_text(json.dumps(body))
+    assert not await is_answered(suite, handbook, out), "it is this file that is read"
+
+
+async def test_too_few_questions_are_told_in_one_sentence(suite: Suite, handbook: str, tmp_path: Path) -> None:
+    answerable = [question for question in QUESTIONS if question[2]]
+    out = tmp_path / "weights.json"
+    done = await calibrate(suite, handbook, write_questions(tmp_path, answerable), out)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("calibrate: too few questions: it takes 4 ")
+    assert not out.exists()
+
+
+async def calibrate(suite: Suite, collection: str, questions: Path, out: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "services.rag.evidence.calibrate", "--questions", str(questions)]
+    return await asyncio.to_thread(
+        subprocess.run,
+        [*command, "--collection", collection, "--out", str(out)],
+        env={**os.environ, **suite.settings},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+async def is_answered(suite: Suite, collection: str, weights: Path) -> bool:
+    with service("rag", **suite.settings, LEDGE_CALIBRATION_FILE=str(weights)) as rag:
+        async with open_channel(rag.address) as channel:
+            stub = rag_pb2_grpc.RagServiceStub(channel)
+            answered = await ask(stub, "How tall is the pump house?", collection, policy=pb.QUOTE)
+    return bool(answered.done.answered)

@@ -1,7 +1,7 @@
 """How well questions are answered: passages found by each way of searching, answers right, wrong and refused.
 
 A passage is right when it is of the question's documents and holds a gold string. An answer is right when its text
-holds one. A citation is right when the words it points at do.
+holds one. A citation is counted twice: by the words it points at, and by the passage that they stand in.
 """
 
 import asyncio
@@ -104,13 +104,7 @@ def _answer_rows(policy: str, questions: Sequence[AskedQuestion], answers: Seque
         if group:
             refused = mean(not answer.answered for _, answer in group)
             rows.append(Row(f"{policy}: {name} questions refused", refused, "share", note=_of(group)))
-    cited = [
-        question.is_in(citation.passage.text[citation.start : citation.end])
-        for question, answer in answerable
-        for citation in answer.citations
-    ]
-    if cited:
-        rows.append(Row(f"{policy}: citation precision", mean(cited), "share", note=f"{len(cited)} citations"))
+    rows += _citation_rows(policy, answerable)
     sentences = [len(answer.citations) for _, answer in answerable if answer.answered]
     if sentences and policy == "quote":
         note = f"at most {max(sentences)}"
@@ -123,6 +117,19 @@ def _answer_rows(policy: str, questions: Sequence[AskedQuestion], answers: Seque
         made_up = mean(bool(answer.replaced) for _, answer in answerable)
         rows.append(Row(f"{policy}: answers with a sentence replaced by the quotation", made_up, "share"))
     return rows
+
+
+def _citation_rows(policy: str, answerable: Sequence[tuple[AskedQuestion, Answer]]) -> list[Row]:
+    cited = [(question, citation) for question, answer in answerable for citation in answer.citations]
+    if not cited:
+        return []
+    words = mean(question.is_in(citation.passage.text[citation.start : citation.end]) for question, citation in cited)
+    passages = mean(question.is_answered_by(citation.passage) for question, citation in cited)
+    note = f"{len(cited)} citations"
+    return [
+        Row(f"{policy}: citations whose words hold the gold span", words, "share", note=note),
+        Row(f"{policy}: citations whose passage holds the gold span", passages, "share", note=note),
+    ]
 
 
 def _of(group: Sequence[object]) -> str:

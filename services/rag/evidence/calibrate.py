@@ -87,8 +87,8 @@ async def _calibrate(config: RagConfig, files: Sequence[Path], collection: str) 
 def read_questions(file: Path) -> list[dict[str, Any]]:
     """Raises InvalidInput for a file that holds no questions."""
     try:
-        return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
+        return [{"gold": [], **json.loads(line)} for line in file.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError, TypeError) as error:
         raise InvalidInput(f"{file} holds no questions: {error}") from error
 
 
