@@ -10,8 +10,8 @@ from ledge.rag.v1 import rag_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2
 
 from services.kit.errors import InvalidInput
-from services.rag.answer.budget import FAST, Allowance
-from services.rag.answer.follow_up import condense
+from services.rag.answer.budget import Allowance
+from services.rag.answer.effort import EFFORTS, MOVES, Effort
 from services.rag.collections import Collection, collection
 from services.rag.evidence.search import Scope
 
@@ -35,19 +35,31 @@ class AskedSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One of the turns before a question."""
+
+    is_user: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskedAnswer:
     """A checked AnswerRequest."""
 
     question: str
-    """As it was asked."""
-    standalone: str
-    """The question to search by."""
+    history: tuple[Turn, ...]
+    """Oldest first."""
     scope: Scope
     candidates: int
     policy: "pb.Policy"
+    judge: "pb.Judge"
     language: str
+    effort: Effort
     allowance: Allowance
-    effort: "pb.Effort"
+
+    @property
+    def user_turns(self) -> list[str]:
+        return [turn.text for turn in self.history if turn.is_user]
 
 
 def read_search(request: pb.SearchRequest) -> AskedSearch:
@@ -64,15 +76,17 @@ def read_answer(request: pb.AnswerRequest) -> AskedAnswer:
     candidates = _bounded(
         "candidates", request.candidates if request.HasField("candidates") else DEFAULT_CANDIDATES, MAX_PASSAGES
     )
+    effort = _effort(request)
     return AskedAnswer(
         question=question,
-        standalone=condense(question, _user_turns(request.history)),
+        history=_turns(request.history),
         scope=_scope(request),
         candidates=candidates,
         policy=_known("policy", request.policy, pb.Policy),
+        judge=_known("judge", request.judge, pb.Judge),
         language=request.language,
-        allowance=_allowance(request.budget),
-        effort=_known("effort", request.effort, pb.Effort) or pb.FAST,
+        effort=effort,
+        allowance=_allowance(request.budget, effort.allowance),
     )
 
 
@@ -106,7 +120,7 @@ def _bounded(name: str, value: int, most: int) -> int:
     return value
 
 
-def _user_turns(history: Sequence[pb.Turn]) -> list[str]:
+def _turns(history: Sequence[pb.Turn]) -> tuple[Turn, ...]:
     if len(history) > MAX_HISTORY_TURNS:
         raise InvalidInput(f"{len(history)} turns of history; a request takes up to {MAX_HISTORY_TURNS}")
     if sum(len(turn.text) for turn in history) > MAX_HISTORY_CHARACTERS:
@@ -114,11 +128,19 @@ def _user_turns(history: Sequence[pb.Turn]) -> list[str]:
     for turn in history:
         if turn.role not in (pb.Turn.USER, pb.Turn.ASSISTANT):
             raise InvalidInput("a turn of the history has no role")
-    return [unicodedata.normalize("NFKC", turn.text) for turn in history if turn.role == pb.Turn.USER]
+    return tuple(Turn(turn.role == pb.Turn.USER, unicodedata.normalize("NFKC", turn.text)) for turn in history)
 
 
-def _allowance(budget: pb.Budget) -> Allowance:
-    return FAST.at_most(
+def _effort(request: pb.AnswerRequest) -> Effort:
+    effort = EFFORTS[_known("effort", request.effort, pb.Effort) or pb.FAST]
+    for move in request.without:
+        if move not in MOVES:
+            raise InvalidInput(f"without has no move {move[:40]!r}; it takes {', '.join(MOVES)}")
+    return effort.without(request.without)
+
+
+def _allowance(budget: pb.Budget, allowance: Allowance) -> Allowance:
+    return allowance.at_most(
         budget.steps if budget.HasField("steps") else None,
         budget.tokens if budget.HasField("tokens") else None,
         budget.wall_time_ms / 1000 if budget.HasField("wall_time_ms") else None,

@@ -24,9 +24,6 @@ class Allowance:
         )
 
 
-FAST = Allowance(steps=8, tokens=192, wall_time_s=30.0)
-
-
 class Budget:
     """One answer's. Never gives more than the allowance, whatever is asked."""
 
@@ -35,6 +32,7 @@ class Budget:
         self._steps = allowance.steps
         self._tokens = allowance.tokens
         self._ends_s = clock() + allowance.wall_time_s
+        self.steps_taken = 0
         self.exhausted = False
         """Whether something was left undone for want of it."""
 
@@ -44,10 +42,21 @@ class Budget:
             self.exhausted = True
             return False
         self._steps -= 1
+        self.steps_taken += 1
         return True
 
     def take_tokens(self, count: int) -> None:
         self._tokens = max(0, self._tokens - count)
+
+    def reserve_tokens(self, most: int) -> int:
+        """Takes up to `most` of the tokens that are left, so that what runs beside cannot spend them too."""
+        reserved = min(most, self._tokens)
+        self._tokens -= reserved
+        return reserved
+
+    def return_tokens(self, count: int) -> None:
+        """Gives back what was reserved and not generated."""
+        self._tokens += count
 
     def has_tokens(self) -> bool:
         """Whether anything may be generated."""

@@ -29,6 +29,19 @@ class Policy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     POLICY_UNSPECIFIED: _ClassVar[Policy]
     QUOTE: _ClassVar[Policy]
     COMPOSE: _ClassVar[Policy]
+
+class Judge(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JUDGE_UNSPECIFIED: _ClassVar[Judge]
+    CALIBRATED: _ClassVar[Judge]
+    MODEL: _ClassVar[Judge]
+
+class Route(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROUTE_UNSPECIFIED: _ClassVar[Route]
+    DOCUMENTS: _ClassVar[Route]
+    CONVERSATION: _ClassVar[Route]
+    NEITHER: _ClassVar[Route]
 RETRIEVAL_MODE_UNSPECIFIED: RetrievalMode
 DENSE: RetrievalMode
 TEXT: RetrievalMode
@@ -41,6 +54,13 @@ THOROUGH: Effort
 POLICY_UNSPECIFIED: Policy
 QUOTE: Policy
 COMPOSE: Policy
+JUDGE_UNSPECIFIED: Judge
+CALIBRATED: Judge
+MODEL: Judge
+ROUTE_UNSPECIFIED: Route
+DOCUMENTS: Route
+CONVERSATION: Route
+NEITHER: Route
 
 class IngestRequest(_message.Message):
     __slots__ = ("config", "document", "content")
@@ -297,7 +317,7 @@ class Turn(_message.Message):
     def __init__(self, role: _Optional[_Union[Turn.Role, str]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class AnswerRequest(_message.Message):
-    __slots__ = ("question", "history", "collections", "filter", "effort", "policy", "candidates", "budget", "language", "mode")
+    __slots__ = ("question", "history", "collections", "filter", "effort", "policy", "candidates", "budget", "language", "mode", "judge", "without")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     COLLECTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -308,6 +328,8 @@ class AnswerRequest(_message.Message):
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    JUDGE_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_FIELD_NUMBER: _ClassVar[int]
     question: str
     history: _containers.RepeatedCompositeFieldContainer[Turn]
     collections: _containers.RepeatedScalarFieldContainer[str]
@@ -318,7 +340,9 @@ class AnswerRequest(_message.Message):
     budget: Budget
     language: str
     mode: RetrievalMode
-    def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., collections: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_retrieval_pb2.Filter, _Mapping]] = ..., effort: _Optional[_Union[Effort, str]] = ..., policy: _Optional[_Union[Policy, str]] = ..., candidates: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., language: _Optional[str] = ..., mode: _Optional[_Union[RetrievalMode, str]] = ...) -> None: ...
+    judge: Judge
+    without: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, question: _Optional[str] = ..., history: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., collections: _Optional[_Iterable[str]] = ..., filter: _Optional[_Union[_retrieval_pb2.Filter, _Mapping]] = ..., effort: _Optional[_Union[Effort, str]] = ..., policy: _Optional[_Union[Policy, str]] = ..., candidates: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., language: _Optional[str] = ..., mode: _Optional[_Union[RetrievalMode, str]] = ..., judge: _Optional[_Union[Judge, str]] = ..., without: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Budget(_message.Message):
     __slots__ = ("steps", "tokens", "wall_time_ms")
@@ -389,11 +413,17 @@ class Verdict(_message.Message):
         NO_SUPPORT: _ClassVar[Verdict.Kind]
         UNSUPPORTED_CLAIM: _ClassVar[Verdict.Kind]
         REPLACED_BY_QUOTE: _ClassVar[Verdict.Kind]
+        NOT_USEFUL: _ClassVar[Verdict.Kind]
+        BLOCKED: _ClassVar[Verdict.Kind]
+        REDACTED: _ClassVar[Verdict.Kind]
     KIND_UNSPECIFIED: Verdict.Kind
     ANSWERED: Verdict.Kind
     NO_SUPPORT: Verdict.Kind
     UNSUPPORTED_CLAIM: Verdict.Kind
     REPLACED_BY_QUOTE: Verdict.Kind
+    NOT_USEFUL: Verdict.Kind
+    BLOCKED: Verdict.Kind
+    REDACTED: Verdict.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -407,7 +437,7 @@ class Verdict(_message.Message):
     def __init__(self, kind: _Optional[_Union[Verdict.Kind, str]] = ..., confidence: _Optional[float] = ..., reason: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("answer", "answered", "citations", "steps", "elapsed_ms", "first_token_ms", "degraded", "budget_exhausted", "prompt_tokens", "completion_tokens")
+    __slots__ = ("answer", "answered", "citations", "steps", "elapsed_ms", "first_token_ms", "degraded", "budget_exhausted", "prompt_tokens", "completion_tokens", "route", "steps_taken")
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FIELD_NUMBER: _ClassVar[int]
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -418,6 +448,8 @@ class Done(_message.Message):
     BUDGET_EXHAUSTED_FIELD_NUMBER: _ClassVar[int]
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_TAKEN_FIELD_NUMBER: _ClassVar[int]
     answer: str
     answered: bool
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
@@ -428,4 +460,6 @@ class Done(_message.Message):
     budget_exhausted: bool
     prompt_tokens: int
     completion_tokens: int
-    def __init__(self, answer: _Optional[str] = ..., answered: bool = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., elapsed_ms: _Optional[float] = ..., first_token_ms: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., budget_exhausted: bool = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ...) -> None: ...
+    route: Route
+    steps_taken: int
+    def __init__(self, answer: _Optional[str] = ..., answered: bool = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., elapsed_ms: _Optional[float] = ..., first_token_ms: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., budget_exhausted: bool = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., route: _Optional[_Union[Route, str]] = ..., steps_taken: _Optional[int] = ...) -> None: ...
