@@ -4,11 +4,16 @@ from ledge.rag.v1 import rag_pb2 as pb
 
 from services.kit.server import run
 from services.rag.agent import Agent
+from services.rag.answer.asked import Reader
 from services.rag.answer.composing import Composer
+from services.rag.answer.looking import Looking
 from services.rag.answer.model_policy import ModelPolicy
+from services.rag.answer.writer import Writer
+from services.rag.collection_settings import CollectionSettings, SettingsOfCollections
 from services.rag.config import RagConfig
 from services.rag.evidence.calibration import SHIPPED, read_calibration
 from services.rag.evidence.search import Search
+from services.rag.guards.guards import Guards
 from services.rag.ingest.ingester import Ingester, Limits
 from services.rag.ingest.passage_encoding import PassageEncoder
 from services.rag.ingest.readers import Readers
@@ -32,19 +37,28 @@ async def build(config: RagConfig) -> RagService:
     library = Library(peers)
     storing = Storing(library, PassageEncoder(peers, config.embed_calls), readers, config.embed_tokens)
     limits = Limits(config.max_document_bytes, config.documents_in_flight, config.upload_idle_s)
-    return RagService(peers, readers, library, Ingester(storing, limits), _agent(config, peers))
+    return RagService(peers, readers, library, Ingester(storing, limits), _agent(config, peers), _reader(config))
 
 
 def _agent(config: RagConfig, peers: Peers) -> Agent:
     words = Words(config.sentence_language)
+    search = Search(peers, words)
+    calibration = read_calibration(config.calibration_file or SHIPPED)
+    composer = Composer(peers, words, config.sentence_language)
     return Agent(
-        Search(peers, words),
-        Composer(peers, words, config.sentence_language),
+        peers,
+        search,
+        Looking(search, calibration, words),
+        Writer(composer, config.sentence_language),
         ModelPolicy(peers, config.answer_policy),
-        read_calibration(config.calibration_file or SHIPPED),
+        Guards.of(config, peers),
         words,
-        config.sentence_language,
     )
+
+
+def _reader(config: RagConfig) -> Reader:
+    otherwise = CollectionSettings(effort=config.effort, judge=config.judge, guards=config.guards)
+    return Reader(SettingsOfCollections.read(config.collection_settings_file), otherwise)
 
 
 if __name__ == "__main__":

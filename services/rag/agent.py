@@ -1,64 +1,38 @@
 """Answers a question from documents in a bounded number of moves, and tells of each as it is made.
 
-    encode ─► retrieve ─► rerank ─► weigh the evidence ─┬─ it answers ──────► quote it, or compose from it
-                                                        └─ it does not ─────► say "I don't know"
+    guard ─► route ─► condense ─► look ─► decompose ─► hop ─► does it suffice? ─┬─ yes ─► write ─► is it useful?
+               │                   ▲                                            └─ no ──► rewrite        │ no
+               │                   └──────────────────────────────────────────────────────────┘◄─────────┘
+               └─► from the conversation, or from neither
 
-Every move draws on one budget. When that ends, what is known by then makes the best answer so far, marked so.
+A look is: encode, retrieve, rerank, grade, weigh (answer/looking.py). `fast` guards, looks and writes; `balanced` and
+`thorough` add moves (answer/effort.py). A move that decides asks the judge: the model under a schema, or calibrated
+scores (judges/). Every move draws on one budget, and what is known when that ends makes the answer, marked so.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 
-import grpc
 from ledge.rag.v1 import rag_pb2 as pb
 
 from services.rag.answer.asked import AskedAnswer, AskedSearch
 from services.rag.answer.budget import Budget
-from services.rag.answer.composing import Composer, Usage
+from services.rag.answer.follow_up import condense
+from services.rag.answer.looking import Looking
 from services.rag.answer.model_policy import ModelPolicy
-from services.rag.answer.quoting import quotation
-from services.rag.answer.unsupported import dont_know
-from services.rag.answer.writing import Answer
-from services.rag.evidence.calibration import Calibration
-from services.rag.evidence.found import Found
-from services.rag.evidence.judging import NOTHING, PASSAGES, Judgement, judge
-from services.rag.evidence.search import Query, Search
+from services.rag.answer.run import Event, Run
+from services.rag.answer.writer import Writer
+from services.rag.evidence.hop import hop_text, second_sentence
+from services.rag.evidence.judging import PASSAGES
+from services.rag.evidence.search import Search
+from services.rag.guards.guards import Guards
+from services.rag.judges.calibrated import CalibratedJudge
+from services.rag.judges.judge import MAX_PARTS
+from services.rag.judges.model import ModelJudge
+from services.rag.peers import Peers
 from services.rag.words import Words
-
-NOTES = 3
-"""Sentences that a model composes from."""
-Event = pb.AnswerResponse
-
-
-@dataclass(slots=True)
-class Run:
-    """One answer on its way."""
-
-    asked: AskedAnswer
-    budget: Budget
-    started_s: float
-    clock: Callable[[], float]
-    policy: "pb.Policy | None" = None
-    query: Query | None = None
-    retrieved: list[Found] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
-    judgement: Judgement = NOTHING
-    answer: Answer = field(default_factory=Answer)
-    usage: Usage = field(default_factory=Usage)
-    steps: list[pb.Step] = field(default_factory=list)
-    degraded: list[str] = field(default_factory=list)
-    first_token_ms: float = 0.0
-
-    def elapsed_ms(self, since_s: float | None = None) -> float:
-        return (self.clock() - (self.started_s if since_s is None else since_s)) * 1000
-
-    def did(self, name: str, detail: str, since_s: float) -> Event:
-        """Notes a finished step."""
-        self.steps.append(pb.Step(name=name, detail=detail, elapsed_ms=self.elapsed_ms(since_s)))
-        return Event(step=self.steps[-1])
 
 
 class Agent:
@@ -66,170 +40,239 @@ class Agent:
 
     def __init__(
         self,
+        peers: Peers,
         search: Search,
-        composer: Composer,
+        looking: Looking,
+        writer: Writer,
         policy: ModelPolicy,
-        calibration: Calibration,
+        guards: Guards,
         words: Words,
-        documents_language: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._peers = peers
         self._search = search
-        self._composer = composer
+        self._looking = looking
+        self._writer = writer
         self._policy = policy
-        self._calibration = calibration
+        self._guards = guards
         self._words = words
-        self._documents_language = documents_language
         self._clock = clock
 
-    async def search(self, asked: AskedSearch) -> tuple[list[Found], list[str]]:
+    async def search(self, asked: AskedSearch) -> tuple[list[pb.Passage], list[str]]:
         """The passages for a query, best first, and what was done without."""
+        shown = self._guards.at_work(asked.guards).shown
         query = await self._search.encode(asked.query, asked.scope)
         if not asked.scope.is_reranked:
-            return await self._search.retrieve(query, asked.scope, asked.limit, with_segments=False), []
-        found = await self._search.retrieve(query, asked.scope, max(asked.limit, 20))
-        reranked = await self._search.rerank(query, found)
-        if reranked is None:
-            return found[: asked.limit], ["reranking"]
-        return reranked[: asked.limit], []
+            found = await self._search.retrieve(query, asked.scope, asked.limit, with_segments=False)
+            return [passage.passage(shown) for passage in found], []
+        retrieved = await self._search.retrieve(query, asked.scope, max(asked.limit, 20))
+        reranked = await self._search.rerank(query, retrieved)
+        best = retrieved if reranked is None else reranked
+        return [it.passage(shown) for it in best[: asked.limit]], ["reranking"] if reranked is None else []
 
     async def answer(self, asked: AskedAnswer) -> AsyncGenerator[Event, None]:
-        """The events of one answer; `done` is the last."""
-        run = Run(asked, Budget(asked.allowance, self._clock), self._clock(), self._clock)
-        if asked.effort != pb.FAST:
-            # The moves that more effort would add do not exist yet; the caller is told so.
-            run.degraded.append("effort")
-        for name, move in (("encode", self._encode), ("retrieve", self._retrieve), ("rerank", self._rerank)):
-            since_s = self._clock()
-            detail = await self._within_budget(run, move)
-            if detail is None:
-                break
-            if detail:
-                yield run.did(name, detail, since_s)
-        yield Event(retrieval=pb.Retrieval(passages=[found.passage() for found in run.found[:PASSAGES]]))
-        yield self._weigh(run)
-        yield self._verdict(run)
-        async with aclosing(self._write(run)) as events:
-            async for event in events:
-                if event.HasField("token") and not run.first_token_ms:
-                    run.first_token_ms = run.elapsed_ms()
-                yield event
-        yield self._done(run)
-
-    async def _within_budget(self, run: Run, move: Callable[[Run], Awaitable[str]]) -> str | None:
-        """Makes a move; None when the budget does not reach for it. A move not to be made says nothing."""
-        if not run.budget.take_step():
-            return None
+        """The events of one answer as they come; `done` is the last."""
+        run = await self._begin(asked)
+        work = asyncio.create_task(self._work(run))
+        work.add_done_callback(lambda _: run.end())
         try:
-            async with asyncio.timeout(run.budget.remaining_s):
-                return await move(run)
-        except TimeoutError:
-            run.budget.exhausted = True
-            return None
+            while (event := await run.next_event()) is not None:
+                yield event
+            await work
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
 
-    async def _encode(self, run: Run) -> str:
-        run.policy, run.query = await asyncio.gather(
-            self._policy_of(run.asked), self._search.encode(run.asked.standalone, run.asked.scope, run.asked.question)
+    async def _work(self, run: Run) -> None:
+        """The loop: every way through it ends, since each rewrite and each move draws on what is bounded."""
+        does = run.asked.effort.does
+
+        if run.guards:
+            await run.move("guard", lambda: self._guard(run))
+        if does("route") and not run.is_blocked:
+            await run.move("route", lambda: self._route(run))
+        if run.route == pb.DOCUMENTS and not run.is_blocked:
+            await self._condense(run)
+            run.look = await self._looking.look(run, run.standalone)
+            if does("decompose"):
+                await run.move("decompose", lambda: self._decompose(run))
+            if does("hop"):
+                await self._hop(run)
+            await self._grade(run)
+            while not run.look.judgement.answers and await self._rewrite(run):
+                await self._grade(run)
+            self._tell_what_was_found(run)
+
+        while not run.is_blocked:
+            start = run.answer.next_start
+            await self._writer.write(run)
+            if not does("verify") or await self._is_useful(run, start) or not await self._rewrite(run):
+                break
+        run.tell(self._done(run))
+
+    async def _begin(self, asked: AskedAnswer) -> Run:
+        started_s = self._clock()
+        policy = asked.policy if asked.policy != pb.POLICY_UNSPECIFIED else await self._policy.get()
+        budget = Budget(asked.allowance, self._clock)
+        calibrated = CalibratedJudge()
+        decides = asked.judge or (pb.MODEL if policy == pb.COMPOSE else pb.CALIBRATED)
+        return Run(
+            asked=asked,
+            budget=budget,
+            judge=ModelJudge(self._peers, budget, calibrated) if decides == pb.MODEL else calibrated,
+            guards=self._guards.at_work(asked.guards),
+            clock=self._clock,
+            started_s=started_s,
+            question=asked.question,
+            standalone=asked.question,
+            policy=policy,
         )
-        return "with the turns before it" if run.asked.standalone != run.asked.question else "as asked"
 
-    async def _policy_of(self, asked: AskedAnswer) -> "pb.Policy | None":
-        return asked.policy if asked.policy != pb.POLICY_UNSPECIFIED else await self._policy.get()
+    async def _guard(self, run: Run) -> str:
+        checked = await run.guards.check(run.question, run.judge.topic, is_question=True)
+        run.question = run.standalone = checked.text.strip() or "?"
+        if checked.taken_out:
+            run.tell(Event(verdict=pb.Verdict(kind=pb.Verdict.REDACTED, reason=", ".join(checked.taken_out))))
+        if checked.blocked is not None:
+            run.block(checked.blocked)
+        return "blocked" if run.is_blocked else "passed"
 
-    async def _retrieve(self, run: Run) -> str:
-        assert run.query is not None  # noqa: S101 - the moves run in order
-        run.found = run.retrieved = await self._search.retrieve(run.query, run.asked.scope, run.asked.candidates)
-        return f"{len(run.found)} passages"
+    async def _route(self, run: Run) -> str:
+        run.route = await run.judge.route(run.question, run.asked.history) or pb.DOCUMENTS
+        return pb.Route.Name(run.route).lower()
 
-    async def _rerank(self, run: Run) -> str:
-        if not run.asked.scope.is_reranked:
+    async def _condense(self, run: Run) -> None:
+        """Rules first, for every effort; the judge may do better where they found that the question points back."""
+        run.standalone = condense(run.question, [turn.text for turn in run.asked.history if turn.is_user])
+
+        async def condensed() -> str:
+            run.standalone = await run.judge.condense(run.question, run.asked.history) or run.standalone
+            return run.standalone
+
+        if run.asked.effort.does("condense") and run.standalone != run.question:
+            await run.move("condense", condensed)
+
+    async def _decompose(self, run: Run) -> str:
+        """Looks for each part of a question; the best sentences of the parts become the evidence of the whole."""
+        parts = await run.judge.decompose(run.standalone)
+        if not parts or len(parts) < 2:
             return ""
-        assert run.query is not None  # noqa: S101 - the moves run in order
-        reranked = await self._search.rerank(run.query, run.found)
-        if reranked is None:
-            run.degraded.append("reranking")
-            return "left out: the passages stay in the order of retrieval"
-        run.found = reranked
-        return f"{len(reranked)} passages"
+        looks = [await self._looking.look(run, part) for part in parts[:MAX_PARTS]]
+        best = [look.judgement.ranked[0] for look in looks if look.judgement.answers]
+        whole = run.look.judgement
+        rest = [kept for kept in whole.ranked if not any(kept.is_same_as(first) for first in best)]
+        run.look.judgement = replace(
+            whole,
+            ranked=(*best, *rest),
+            quoted=max(len(best), whole.quoted),
+            answers=whole.answers or len(best) == len(looks),
+        )
+        return f"{len(looks)} parts, {len(best)} found"
 
-    def _weigh(self, run: Run) -> Event:
-        since_s = self._clock()
-        if run.query is not None and run.found:
-            run.judgement = judge(run.query, run.found, self._calibration, self._words, NOTES)
-        return run.did("evidence", f"{len(run.judgement.ranked)} sentences", since_s)
+    async def _hop(self, run: Run) -> None:
+        """Looks again from where the best sentence leads."""
+        query, judgement = run.look.query, run.look.judgement
+        text = hop_text(query.question, judgement.ranked[0], self._words) if query and judgement.ranked else ""
+        if query is None or not text:
+            return
 
-    def _verdict(self, run: Run) -> Event:
-        judgement = run.judgement
-        verdict = pb.Verdict(kind=pb.Verdict.ANSWERED if judgement.answers else pb.Verdict.NO_SUPPORT)
-        if judgement.calibrated and judgement.ranked:
-            verdict.confidence = judgement.probability if judgement.answers else 1 - judgement.probability
-        if not judgement.answers:
-            verdict.reason = "no sentence that was found answers the question" if run.found else "nothing was found"
+        async def hop() -> str:
+            first, *others = judgement.ranked
+            look = await self._looking.look(run, text)
+            second = second_sentence(query.question, first, look.judgement.ranked)
+            if second is None:
+                return "nothing more"
+            rest = [kept for kept in others if not kept.is_same_as(second)]
+            run.look.judgement = replace(judgement, ranked=(first, second, *rest), quoted=2)
+            return "a second sentence"
+
+        await run.move("hop", hop)
+
+    async def _grade(self, run: Run) -> None:
+        """Asks whether the evidence suffices; without the move its calibrated probability says so."""
+
+        async def grade() -> str:
+            judgement = run.look.judgement
+            suffices = await run.judge.suffices(run.standalone, judgement)
+            if suffices is not None:
+                run.look.judgement = replace(judgement, answers=suffices)
+            return "sufficient" if run.look.judgement.answers else "insufficient"
+
+        if run.asked.effort.does("grade") and run.look.judgement.ranked:
+            await run.move("grade", grade)
+
+    async def _rewrite(self, run: Run) -> bool:
+        """Looks by other words until that betters the evidence; False where nothing is left to try."""
+        query, effort = run.look.query, run.asked.effort
+        if query is None or not effort.does("rewrite"):
+            return False
+        rewritten = ""
+
+        async def rewrite() -> str:
+            nonlocal rewritten
+            rewritten = await run.judge.rewrite(query.question, run.tried, run.look.judgement.ranked) or ""
+            return rewritten
+
+        while run.rewrites < effort.rewrites:
+            run.rewrites += 1
+            if not await run.move("rewrite", rewrite) or not rewritten:
+                return False
+            if await self._looking.better(run, await self._looking.look(run, rewritten)):
+                return True
+        return False
+
+    async def _is_useful(self, run: Run, start: int) -> bool:
+        """Marks what was just written where it does not answer the question. What nobody judges is useful."""
+        useful = True
+
+        async def verify() -> str:
+            nonlocal useful
+            useful = await run.judge.is_useful(run.standalone, run.answer.text[start:]) is not False
+            return "useful" if useful else "not useful"
+
+        if run.route == pb.DOCUMENTS and run.look.judgement.answers and not run.is_blocked:
+            await run.move("verify", verify)
+        if not useful:
+            reason = "it does not answer the question"
+            verdict = pb.Verdict(kind=pb.Verdict.NOT_USEFUL, reason=reason, start=start, end=len(run.answer.text))
+            run.tell(Event(verdict=verdict))
+        return useful
+
+    def _tell_what_was_found(self, run: Run) -> None:
+        look = run.look
+        shown = [found.passage(run.guards.shown) for found in look.found[:PASSAGES]]
+        verdict = pb.Verdict(kind=pb.Verdict.ANSWERED if look.judgement.answers else pb.Verdict.NO_SUPPORT)
+        if look.judgement.calibrated and look.judgement.ranked:
+            probability = look.judgement.probability
+            verdict.confidence = probability if look.judgement.answers else 1 - probability
+        if not look.judgement.answers:
+            verdict.reason = "no sentence that was found answers the question" if look.found else "nothing was found"
             if run.budget.exhausted:
                 verdict.reason = "the budget ended before the documents were searched through"
-        return Event(verdict=verdict)
-
-    async def _write(self, run: Run) -> AsyncGenerator[Event, None]:
-        if not run.judgement.answers:
-            for event in run.answer.say(dont_know(run.asked.language)):
-                yield event
-            return
-        if run.policy is None:
-            run.degraded.append("llm")
-        elif run.policy == pb.COMPOSE and run.budget.has_tokens() and run.budget.take_step():
-            async with aclosing(self._compose(run)) as events:
-                async for event in events:
-                    yield event
-        if not run.answer.text:
-            for event in self._quote(run):
-                yield event
-
-    def _quote(self, run: Run) -> Iterator[Event]:
-        since_s = self._clock()
-        if run.asked.language and run.asked.language.split("-")[0].lower() != self._documents_language:
-            # A quotation speaks the language of its document.
-            run.degraded.append("language")
-        quoted = run.judgement.ranked[: run.judgement.quoted]
-        for candidate in quoted:
-            yield from run.answer.say(quotation(candidate), (candidate,))
-        yield run.did("quote", f"{len(quoted)} sentences", since_s)
-
-    async def _compose(self, run: Run) -> AsyncGenerator[Event, None]:
-        """Lets the model write; what fails there is done without, and what was written by then stays."""
-        since_s = self._clock()
-        events = self._composer.compose(
-            run.asked.standalone,
-            run.judgement.ranked,
-            run.answer,
-            max_tokens=run.budget.tokens,
-            timeout_s=run.budget.remaining_s,
-            language=run.asked.language,
-            usage=run.usage,
-        )
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    yield event
-        except grpc.aio.AioRpcError as error:
-            if error.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.INVALID_ARGUMENT):
-                raise
-            run.degraded.append("llm")
-        run.budget.take_tokens(run.usage.completion_tokens)
-        run.budget.exhausted |= run.usage.cut_off
-        yield run.did("generate", f"{run.usage.completion_tokens} tokens", since_s)
+        run.tell(Event(retrieval=pb.Retrieval(passages=shown)), Event(verdict=verdict))
 
     def _done(self, run: Run) -> Event:
+        judge = run.judge
+        if isinstance(judge, ModelJudge):
+            run.prompt_tokens += judge.prompt_tokens
+            run.completion_tokens += judge.completion_tokens
+            if judge.failed:
+                run.do_without("decisions")
+        from_documents = run.route == pb.DOCUMENTS and run.look.judgement.answers
+        said_something = not run.is_blocked or bool(run.answer.citations)
         return Event(
             done=pb.Done(
                 answer=run.answer.text,
-                answered=run.judgement.answers,
+                answered=said_something and (from_documents or run.route == pb.CONVERSATION),
                 citations=run.answer.citations,
                 steps=run.steps,
                 elapsed_ms=run.elapsed_ms(),
                 first_token_ms=run.first_token_ms,
                 degraded=run.degraded,
                 budget_exhausted=run.budget.exhausted,
-                prompt_tokens=run.usage.prompt_tokens,
-                completion_tokens=run.usage.completion_tokens,
+                prompt_tokens=run.prompt_tokens,
+                completion_tokens=run.completion_tokens,
+                route=run.route,
+                steps_taken=run.budget.steps_taken,
             )
         )

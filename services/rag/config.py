@@ -1,9 +1,10 @@
 """Settings of the rag service."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from services.kit.config import ServiceConfig
 
@@ -20,6 +21,21 @@ class RagConfig(ServiceConfig):
     llm_address: str = "127.0.0.1:50104"
     """Where the llm service listens."""
 
+    effort: Literal["fast", "balanced", "thorough"] = "fast"
+    """How much work an answer takes where neither the request nor the settings of its collections say so."""
+    judge: Literal["model", "calibrated"] | None = None
+    """Who makes the decisions between the moves of `balanced` and `thorough`. Absent: the model where the catalogue
+    trusts it with composing, calibrated scores where not."""
+    guards: Annotated[tuple[Literal["personal-data", "topics"], ...], NoDecode] = ()
+    """What questions and answers are checked for, comma-separated: `personal-data` (e-mail addresses, telephone, card,
+    bank account and network numbers are taken out), `topics` (those of `blocked_topics_file` are not talked about)."""
+    telephone_region: str = Field("GB", pattern="^[A-Z]{2}$")
+    """Country (ISO 3166) whose telephone numbers are written without a country code."""
+    blocked_topics_file: Path | None = None
+    """Topics that are not talked about, in YAML; see services/rag/guards/topics.py."""
+    collection_settings_file: Path | None = None
+    """Effort, policy, judge, candidates and guards of single collections, in YAML; see
+    services/rag/collection_settings.py."""
     answer_policy: Literal["model", "quote", "compose"] = "model"
     """Who words an answer: the evidence itself (`quote`), the llm service's model (`compose`), or whichever of the two
     the catalogue trusts that model with (`model`)."""
@@ -46,3 +62,14 @@ class RagConfig(ServiceConfig):
     """About how many tokens go into one embedding call. Smaller: questions wait less while documents are ingested."""
     embed_calls: int = Field(2, ge=1, le=64)
     """Embedding calls in flight at a time, over all ingests."""
+
+    @field_validator("guards", mode="before")
+    @classmethod
+    def _separated(cls, value: Any) -> Any:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _topics_are_named(self) -> Self:
+        if "topics" in self.guards and self.blocked_topics_file is None:
+            raise ValueError("guards has topics: LEDGE_BLOCKED_TOPICS_FILE must name the file that tells them")
+        return self

@@ -10,7 +10,7 @@ from ledge.rag.v1 import rag_pb2_grpc as rpc
 
 from services.kit.errors import InvalidInput
 from services.rag.agent import Agent
-from services.rag.answer.asked import read_answer, read_search
+from services.rag.answer.asked import Reader
 from services.rag.collections import collection
 from services.rag.ingest.ingester import Ingester
 from services.rag.ingest.readers import Readers
@@ -24,12 +24,15 @@ DEFAULT_LISTED = 100
 class RagService(rpc.RagServiceServicer):
     """The handlers. Everything they hold is shared by all calls."""
 
-    def __init__(self, peers: Peers, readers: Readers, library: Library, ingester: Ingester, agent: Agent) -> None:
+    def __init__(
+        self, peers: Peers, readers: Readers, library: Library, ingester: Ingester, agent: Agent, reader: Reader
+    ) -> None:
         self._peers = peers
         self._readers = readers
         self._library = library
         self._ingester = ingester
         self._agent = agent
+        self._reader = reader
 
     async def Ingest(
         self, request_iterator: AsyncIterator[pb.IngestRequest], context: Any
@@ -81,11 +84,11 @@ class RagService(rpc.RagServiceServicer):
         return pb.DeleteCollectionResponse()
 
     async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
-        found, degraded = await self._agent.search(read_search(request))
-        return pb.SearchResponse(passages=[passage.passage() for passage in found], degraded=degraded)
+        found, degraded = await self._agent.search(self._reader.search(request))
+        return pb.SearchResponse(passages=found, degraded=degraded)
 
     async def Answer(self, request: pb.AnswerRequest, context: Any) -> AsyncIterator[pb.AnswerResponse]:
-        async with aclosing(self._agent.answer(read_answer(request))) as events:
+        async with aclosing(self._agent.answer(self._reader.answer(request))) as events:
             async for event in events:
                 yield event
 

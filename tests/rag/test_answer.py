@@ -153,12 +153,6 @@ async def test_a_refusal_asks_no_model(answering: "Rag", handbook: str) -> None:
     assert answered.text.startswith("I don't know")
 
 
-async def test_more_effort_than_there_is_yet_is_told(answering: "Rag", handbook: str) -> None:
-    answered = await ask(answering, "How tall is the pump house?", handbook, effort=pb.THOROUGH)
-    assert "14.2 m" in answered.text
-    assert list(answered.done.degraded) == ["effort"]
-
-
 async def test_instructions_in_a_document_stay_data(answering: "Rag", handbook: str) -> None:
     quoted = await ask(answering, "On which hook hangs the spare key of the boat shed?", handbook)
     assert "hook 17" in quoted.text

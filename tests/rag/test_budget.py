@@ -2,9 +2,12 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from ledge.rag.v1 import rag_pb2 as pb
 
-from services.rag.answer.budget import FAST, Allowance, Budget
+from services.rag.answer.budget import Allowance, Budget
+from services.rag.answer.effort import EFFORTS
 
+FAST = EFFORTS[pb.FAST].allowance
 DRAWS = st.lists(st.one_of(st.just("step"), st.integers(0, 100), st.floats(0, 10)), max_size=60)
 
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ledge.rag.v1 import rag_pb2 as pb
@@ -12,6 +12,7 @@ from ledge.retrieval.v1 import retrieval_pb2
 from services.kit.errors import InvalidInput
 from services.rag.answer.budget import Allowance
 from services.rag.answer.effort import EFFORTS, MOVES, Effort
+from services.rag.collection_settings import CollectionSettings, SettingsOfCollections
 from services.rag.collections import Collection, collection
 from services.rag.evidence.search import Scope
 
@@ -32,6 +33,7 @@ class AskedSearch:
     query: str
     limit: int
     scope: Scope
+    guards: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +58,44 @@ class AskedAnswer:
     language: str
     effort: Effort
     allowance: Allowance
-
-    @property
-    def user_turns(self) -> list[str]:
-        return [turn.text for turn in self.history if turn.is_user]
+    guards: tuple[str, ...]
 
 
-def read_search(request: pb.SearchRequest) -> AskedSearch:
-    """Raises InvalidInput for what the contract forbids."""
-    limit = _bounded("limit", request.limit if request.HasField("limit") else DEFAULT_FOUND, MAX_PASSAGES)
-    return AskedSearch(_text("query", request.query), limit, _scope(request))
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads requests; what they leave open is as the settings of their collections, or of the deployment, say."""
 
+    settings: SettingsOfCollections = field(default_factory=SettingsOfCollections)
+    otherwise: CollectionSettings = field(default_factory=CollectionSettings)
 
-def read_answer(request: pb.AnswerRequest) -> AskedAnswer:
-    """Raises InvalidInput for what the contract forbids."""
-    question = _text("question", request.question)
-    if request.language and not _LANGUAGE.fullmatch(request.language):
-        raise InvalidInput(f"language {request.language[:40]!r} is no BCP-47 tag")
-    candidates = _bounded(
-        "candidates", request.candidates if request.HasField("candidates") else DEFAULT_CANDIDATES, MAX_PASSAGES
-    )
-    effort = _effort(request)
-    return AskedAnswer(
-        question=question,
-        history=_turns(request.history),
-        scope=_scope(request),
-        candidates=candidates,
-        policy=_known("policy", request.policy, pb.Policy),
-        judge=_known("judge", request.judge, pb.Judge),
-        language=request.language,
-        effort=effort,
-        allowance=_allowance(request.budget, effort.allowance),
-    )
+    def search(self, request: pb.SearchRequest) -> AskedSearch:
+        """Raises InvalidInput for what the contract forbids."""
+        limit = _bounded("limit", request.limit if request.HasField("limit") else DEFAULT_FOUND, MAX_PASSAGES)
+        scope = _scope(request)
+        settings = self.settings.of(scope.collections, self.otherwise)
+        return AskedSearch(_text("query", request.query), limit, scope, settings.guards)
+
+    def answer(self, request: pb.AnswerRequest) -> AskedAnswer:
+        """Raises InvalidInput for what the contract forbids."""
+        question = _text("question", request.question)
+        if request.language and not _LANGUAGE.fullmatch(request.language):
+            raise InvalidInput(f"language {request.language[:40]!r} is no BCP-47 tag")
+        scope = _scope(request)
+        settings = self.settings.of(scope.collections, self.otherwise)
+        candidates = request.candidates if request.HasField("candidates") else settings.candidates
+        effort = _effort(request, settings)
+        return AskedAnswer(
+            question=question,
+            history=_turns(request.history),
+            scope=scope,
+            candidates=_bounded("candidates", DEFAULT_CANDIDATES if candidates is None else candidates, MAX_PASSAGES),
+            policy=_known("policy", request.policy, pb.Policy) or _named(pb.Policy, settings.policy),
+            judge=_known("judge", request.judge, pb.Judge) or _named(pb.Judge, settings.judge),
+            language=request.language,
+            effort=effort,
+            allowance=_allowance(request.budget, effort.allowance),
+            guards=settings.guards,
+        )
 
 
 def _scope(request: pb.SearchRequest | pb.AnswerRequest) -> Scope:
@@ -131,8 +139,13 @@ def _turns(history: Sequence[pb.Turn]) -> tuple[Turn, ...]:
     return tuple(Turn(turn.role == pb.Turn.USER, unicodedata.normalize("NFKC", turn.text)) for turn in history)
 
 
-def _effort(request: pb.AnswerRequest) -> Effort:
-    effort = EFFORTS[_known("effort", request.effort, pb.Effort) or pb.FAST]
+def _named(kind: Any, name: str | None) -> Any:
+    """The value of an enum that a setting names; 0 where it names none."""
+    return kind.Value(name.upper()) if name else 0
+
+
+def _effort(request: pb.AnswerRequest, settings: CollectionSettings) -> Effort:
+    effort = EFFORTS[_known("effort", request.effort, pb.Effort) or _named(pb.Effort, settings.effort) or pb.FAST]
     for move in request.without:
         if move not in MOVES:
             raise InvalidInput(f"without has no move {move[:40]!r}; it takes {', '.join(MOVES)}")

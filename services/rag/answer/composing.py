@@ -6,20 +6,19 @@ tokens ─► sentence ─► all its facts in what it cites?  ── yes ─►
 """
 
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import grpc
 from ledge.llm.v1 import llm_pb2
-from ledge.rag.v1 import rag_pb2 as pb
 
 from services.kit.context import current_call
 from services.kit.errors import TooSlow
+from services.rag.answer.asked import Turn
 from services.rag.answer.claims import claims, holds_up
-from services.rag.answer.prompts import compose_messages
+from services.rag.answer.prompts import compose_messages, recall_messages
 from services.rag.answer.quoting import quotation
-from services.rag.answer.writing import Answer
 from services.rag.evidence.signals import Candidate
 from services.rag.peers import Peers
 from services.rag.sentences import sentences
@@ -29,12 +28,38 @@ MAX_SENTENCES = 4
 _MARK = re.compile(r"\s*\[(\d{1,2})\]")
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One of an answer, checked."""
+
+    text: str
+    """Without marks."""
+    cited: tuple[Candidate, ...]
+    replaced: bool = False
+    """Whether it is the quotation in place of one that failed the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of one generation."""
+
+    max_tokens: int
+    timeout_s: float
+    """When to stop with what is written by then."""
+    language: str
+    """BCP-47 tag to answer in; empty: that of the question."""
+
+
 @dataclass(slots=True)
 class Usage:
     """What the generation took; complete when the stream has ended."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    """As the llm service counted them; of a generation that was ended early, the pieces that arrived."""
+    drawn_tokens: int = 0
+    """To be drawn from the budget, never less than what was generated and seen: a piece may be several tokens, but a
+    token is at least a byte."""
     cut_off: bool = False
     """It reached the bound of its tokens, or of its time."""
 
@@ -52,22 +77,12 @@ class Composer:
         self._language = language
 
     async def compose(
-        self,
-        question: str,
-        evidence: Sequence[Candidate],
-        answer: Answer,
-        *,
-        max_tokens: int,
-        timeout_s: float,
-        language: str,
-        usage: Usage,
-    ) -> AsyncGenerator[pb.AnswerResponse, None]:
-        """Writes into `answer`, and tells of it; may write nothing.
+        self, question: str, evidence: Sequence[Candidate], bounds: Bounds, usage: Usage
+    ) -> AsyncGenerator[Sentence, None]:
+        """The sentences of an answer as they are written; there may be none.
 
         Args:
             evidence: best first; the notes that the model is given.
-            timeout_s: when to stop with what is written by then.
-            language: BCP-47 tag to answer in; empty: that of the question.
 
         Raises:
             TooSlow: the caller's own deadline passed.
@@ -75,7 +90,8 @@ class Composer:
         """
         written: set[str] = set()
         replaced = False
-        async with aclosing(self._sentences(question, evidence, max_tokens, timeout_s, language, usage)) as stream:
+        messages = compose_messages(question, evidence, bounds.language)
+        async with aclosing(self._sentences(messages, bounds, usage)) as stream:
             async for sentence in stream:
                 plain = _MARK.sub("", sentence).strip()
                 if plain in written:
@@ -84,14 +100,28 @@ class Composer:
                 written.add(plain)
                 cited = self._support(sentence, plain, question, evidence)
                 if cited:
-                    for event in answer.say(plain, cited):
-                        yield event
+                    yield Sentence(plain, cited)
                 elif not replaced:
                     replaced = True
-                    for event in _replace(evidence[0], plain, answer):
-                        yield event
+                    yield Sentence(quotation(evidence[0]), (evidence[0],), replaced=True)
                 if len(written) >= MAX_SENTENCES:
                     return
+
+    async def recall(
+        self, question: str, history: Sequence[Turn], bounds: Bounds, usage: Usage
+    ) -> AsyncGenerator[Sentence, None]:
+        """The same from the turns before a question; a sentence with facts that they do not hold is left out."""
+        turns = [turn.text for turn in history]
+        written: set[str] = set()
+        messages = recall_messages(question, history, bounds.language)
+        async with aclosing(self._sentences(messages, bounds, usage)) as stream:
+            async for sentence in stream:
+                plain = _MARK.sub("", sentence).strip()
+                if plain in written or len(written) >= MAX_SENTENCES:
+                    return
+                written.add(plain)
+                if holds_up(plain, turns, question, self._words):
+                    yield Sentence(plain, ())
 
     def _support(
         self, sentence: str, plain: str, question: str, evidence: Sequence[Candidate]
@@ -106,29 +136,25 @@ class Composer:
         return ()
 
     async def _sentences(
-        self,
-        question: str,
-        evidence: Sequence[Candidate],
-        max_tokens: int,
-        timeout_s: float,
-        language: str,
-        usage: Usage,
+        self, messages: Sequence[llm_pb2.Message], bounds: Bounds, usage: Usage
     ) -> AsyncGenerator[str, None]:
         request = llm_pb2.ChatStreamRequest(
             chat=llm_pb2.ChatRequest(
-                messages=compose_messages(question, evidence, language),
-                sampling=llm_pb2.Sampling(temperature=0.0, max_tokens=max_tokens),
+                messages=messages, sampling=llm_pb2.Sampling(temperature=0.0, max_tokens=bounds.max_tokens)
             )
         )
         text = ""
-        is_callers = _caller_waits_less_than(timeout_s)
-        call = self._llm.ChatStream(request, timeout=timeout_s)
+        is_callers = _caller_waits_less_than(bounds.timeout_s)
+        call = self._llm.ChatStream(request, timeout=bounds.timeout_s)
         try:
             async for event in call:
                 text += event.delta
+                if event.delta:
+                    usage.completion_tokens += 1
+                    usage.drawn_tokens = min(bounds.max_tokens, usage.drawn_tokens + len(event.delta.encode()))
                 if event.HasField("usage"):
                     usage.prompt_tokens = event.usage.prompt_tokens
-                    usage.completion_tokens = event.usage.completion_tokens
+                    usage.completion_tokens = usage.drawn_tokens = event.usage.completion_tokens
                 usage.cut_off |= event.finish_reason == llm_pb2.LENGTH
                 whole, text = self._cut(text)
                 for sentence in whole:
@@ -158,20 +184,6 @@ def _caller_waits_less_than(timeout_s: float) -> bool:
     call = current_call()
     remaining_s = None if call is None else call.remaining_s()
     return remaining_s is not None and remaining_s < timeout_s
-
-
-def _replace(note: Candidate, sentence: str, answer: Answer) -> Iterator[pb.AnswerResponse]:
-    start = len(answer.text) + (1 if answer.text else 0)
-    events = list(answer.say(quotation(note), (note,)))
-    yield pb.AnswerResponse(
-        verdict=pb.Verdict(
-            kind=pb.Verdict.REPLACED_BY_QUOTE,
-            reason="the evidence does not hold all numbers, names and dates of the sentence that stood here",
-            start=start,
-            end=len(answer.text),
-        )
-    )
-    yield from events
 
 
 def _whole(note: Candidate) -> str:

@@ -3,7 +3,7 @@
 A citation is told before the text that holds its mark; marks are numbered in the order of first mention.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ledge.rag.v1 import rag_pb2 as pb
 
@@ -18,8 +18,19 @@ class Answer:
         self.citations: list[pb.Citation] = []
         self._numbers: dict[tuple[str, int], int] = {}
 
-    def say(self, sentence: str, cited: Sequence[Candidate] = ()) -> Iterator[pb.AnswerResponse]:
-        """Adds a sentence with the marks of what it rests on."""
+    @property
+    def next_start(self) -> int:
+        """Where the next sentence begins."""
+        return len(self.text) + bool(self.text)
+
+    def say(
+        self, sentence: str, cited: Sequence[Candidate] = (), shown: Callable[[str], str] = lambda text: text
+    ) -> Iterator[pb.AnswerResponse]:
+        """Adds a sentence with the marks of what it rests on.
+
+        Args:
+            shown: makes of a passage's text what the caller may see, of the same length.
+        """
         numbers = []
         for candidate in cited:
             key = (candidate.found.chunk.id, candidate.segment.start)
@@ -27,7 +38,7 @@ class Answer:
                 self._numbers[key] = len(self._numbers) + 1
                 citation = pb.Citation(
                     number=self._numbers[key],
-                    passage=candidate.found.passage(),
+                    passage=candidate.found.passage(shown),
                     start=candidate.segment.start,
                     end=candidate.segment.end,
                 )

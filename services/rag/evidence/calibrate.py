@@ -22,7 +22,8 @@ from ledge.reranking.v1 import reranking_pb2
 
 from services.kit.config import read_config
 from services.kit.errors import InvalidInput, LedgeError
-from services.rag.answer.asked import read_answer
+from services.rag.answer.asked import Reader
+from services.rag.answer.follow_up import condense
 from services.rag.config import RagConfig
 from services.rag.evidence.calibration import FORMAT, SHIPPED
 from services.rag.evidence.fitting import Example, Fit, fit
@@ -94,8 +95,9 @@ def read_questions(file: Path) -> list[dict[str, Any]]:
 
 async def _find(search: Search, question: dict[str, Any], collection: str) -> tuple[Query, list[Found], list[Found]]:
     history = [pb.Turn(role=pb.Turn.USER, text=text) for text in question.get("history", ())]
-    asked = read_answer(pb.AnswerRequest(question=question["question"], history=history, collections=[collection]))
-    query = await search.encode(asked.standalone, asked.scope, asked.question)
+    asked = Reader().answer(pb.AnswerRequest(question=question["question"], history=history, collections=[collection]))
+    standalone = condense(asked.question, [turn.text for turn in asked.history if turn.is_user])
+    query = await search.encode(standalone, asked.scope, asked.question)
     retrieved = await search.retrieve(query, asked.scope, asked.candidates)
     reranked = await search.rerank(query, retrieved)
     if reranked is None:

@@ -1,6 +1,6 @@
 """A passage as a search found it, with what the search knows about it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledge.rag.v1 import rag_pb2 as pb
@@ -21,8 +21,12 @@ class Found:
     segment_scores: Sequence[float] = ()
     """The reranker's, one a segment; empty without it."""
 
-    def passage(self) -> pb.Passage:
-        """As it is told to the caller."""
+    def passage(self, shown: Callable[[str], str] = lambda text: text) -> pb.Passage:
+        """As it is told to the caller.
+
+        Args:
+            shown: makes of the text what the caller may see, of the same length.
+        """
         chunk = self.chunk
         return pb.Passage(
             id=chunk.id,
@@ -30,7 +34,7 @@ class Found:
             document=chunk.document,
             page=chunk.page,
             headings=chunk.headings,
-            text=chunk.body,
+            text=shown(chunk.body),
             score=self.score,
             metadata=chunk.metadata if chunk.metadata.fields else None,
         )

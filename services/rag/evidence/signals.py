@@ -5,7 +5,7 @@ weighed by their rarity; a segment is read in its context, that is with its head
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,15 @@ class Candidate:
     @property
     def text(self) -> str:
         return self.found.chunk.body[self.segment.start : self.segment.end]
+
+    def is_same_as(self, other: "Candidate") -> bool:
+        """Whether both are the same words of the same passage, whatever search found them."""
+        return (self.found.chunk.id, self.segment.start) == (other.found.chunk.id, other.segment.start)
+
+
+def says_of(question: Question, candidates: Iterable[Candidate]) -> float:
+    """Share of the question's weight that some segments say together."""
+    return _coverage(_weights(question), frozenset().union(*(candidate.context for candidate in candidates)))
 
 
 def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Candidate], NDArray[np.float64]]:

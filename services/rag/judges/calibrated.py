@@ -4,7 +4,7 @@ What rules cannot decide is None. English rules; of other languages nothing but 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ledge.rag.v1 import rag_pb2 as pb
 
@@ -14,6 +14,7 @@ from services.rag.evidence.found import Found
 from services.rag.evidence.judging import Judgement
 from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
+from services.rag.guards.topics import Topic
 
 _SMALL_TALK = re.compile(
     r"\W*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?(?: very much| a lot| so much)?|"
@@ -62,6 +63,9 @@ class CalibratedJudge:
         return None
 
     async def follows(self, sentence: str, cited: Sequence[Candidate]) -> bool | None:
+        return None
+
+    async def topic(self, text: str, topics: Collection[Topic]) -> Topic | None:
         return None
 
     async def is_useful(self, question: str, answer: str) -> bool | None:

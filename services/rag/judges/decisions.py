@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.rag.judges.judge import MAX_PARTS
 
 MAX_QUESTION_CHARACTERS = 300
+NO_TOPIC = "none of them"
 ShortQuestion = Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUESTION_CHARACTERS)]
 
 
@@ -67,3 +68,10 @@ class Useful(Decision):
     """Does the answer answer the question that was asked? An answer beside the point does not."""
 
     useful: bool
+
+
+class Classified(Decision):
+    """Which of the topics is the text about? "none of them" where it is not about one; a topic that is only mentioned
+    beside the point does not count."""
+
+    topic: str

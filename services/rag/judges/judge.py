@@ -1,6 +1,6 @@
 """What the agent asks whoever decides: one method a decision."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from ledge.rag.v1 import rag_pb2 as pb
@@ -10,6 +10,7 @@ from services.rag.evidence.found import Found
 from services.rag.evidence.judging import Judgement
 from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
+from services.rag.guards.topics import Topic
 
 MAX_PARTS = 3
 """Simpler questions that one is taken apart into."""
@@ -45,6 +46,10 @@ class Judge(Protocol):
 
     async def follows(self, sentence: str, cited: Sequence[Candidate]) -> bool | None:
         """Whether a sentence of the answer follows from what it cites."""
+        ...
+
+    async def topic(self, text: str, topics: Collection[Topic]) -> Topic | None:
+        """Which of some topics a text belongs to; None: to none, or nobody knows."""
         ...
 
     async def is_useful(self, question: str, answer: str) -> bool | None:

@@ -7,28 +7,28 @@ the system message holds nothing but the task. An answer that is not an instance
 import asyncio
 import inspect
 import json
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, Literal, TypeVar
 
 import grpc
 from ledge.llm.v1 import llm_pb2
 from ledge.rag.v1 import rag_pb2 as pb
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from services.rag.answer.asked import Turn
 from services.rag.answer.budget import Budget
-from services.rag.answer.prompts import MAX_NOTE_CHARACTERS, harmless, noted
+from services.rag.answer.prompts import MAX_NOTE_CHARACTERS, conversation, harmless, noted
 from services.rag.evidence.found import Found
 from services.rag.evidence.judging import Judgement
 from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
+from services.rag.guards.topics import Topic
 from services.rag.judges import decisions
 from services.rag.judges.calibrated import CalibratedJudge
 from services.rag.peers import Peers
 
 MAX_DECISION_TOKENS = 160
 """Room for the longest instance of any of the schemas."""
-SHOWN_TURNS = 6
 SHOWN_SENTENCES = 3
 _ROUTES = {"documents": pb.DOCUMENTS, "conversation": pb.CONVERSATION, "neither": pb.NEITHER}
 D = TypeVar("D", bound=decisions.Decision)
@@ -54,21 +54,19 @@ class ModelJudge:
         if await self._otherwise.route(question, history) == pb.NEITHER:
             # Certain, and cheaper than a call.
             return pb.NEITHER
-        decided = await self._decide(decisions.Routed, _conversation(question, history))
+        decided = await self._decide(decisions.Routed, _after(history, question))
         return _ROUTES[decided.route] if decided else await self._otherwise.route(question, history)
 
     async def condense(self, question: str, history: Sequence[Turn]) -> str | None:
-        decided = await self._decide(decisions.Condensed, _conversation(question, history))
+        decided = await self._decide(decisions.Condensed, _after(history, question))
         return decided.question if decided else await self._otherwise.condense(question, history)
 
     async def decompose(self, question: str) -> Sequence[str] | None:
-        decided = await self._decide(decisions.Decomposed, _asked(question))
+        decided = await self._decide(decisions.Decomposed, f"Question to take apart: {harmless(question)}")
         return decided.questions if decided else None
 
     async def suffices(self, question: str, judgement: Judgement) -> bool | None:
-        decided = await self._decide(
-            decisions.Sufficient, _notes(judgement.ranked[:SHOWN_SENTENCES]), _asked(question)
-        )
+        decided = await self._decide(decisions.Sufficient, _notes(judgement.ranked[:SHOWN_SENTENCES]), _asked(question))
         return decided.answered if decided else await self._otherwise.suffices(question, judgement)
 
     async def relevant(self, question: str, found: Sequence[Found]) -> Sequence[bool] | None:
@@ -80,7 +78,7 @@ class ModelJudge:
 
     async def rewrite(self, question: Question, tried: Sequence[str], best: Sequence[Candidate]) -> str | None:
         earlier = "Already tried: " + harmless(" | ".join(tried[1:]))[:MAX_NOTE_CHARACTERS] if tried[1:] else ""
-        decided = await self._decide(decisions.Rewritten, earlier, _asked(question.text))
+        decided = await self._decide(decisions.Rewritten, earlier, f"Question to rewrite: {harmless(question.text)}")
         if decided and decided.question not in tried:
             return decided.question
         return await self._otherwise.rewrite(question, tried, best)
@@ -88,6 +86,14 @@ class ModelJudge:
     async def follows(self, sentence: str, cited: Sequence[Candidate]) -> bool | None:
         decided = await self._decide(decisions.Follows, _notes(cited), f"Sentence: {harmless(sentence)}")
         return decided.supported if decided else None
+
+    async def topic(self, text: str, topics: Collection[Topic]) -> Topic | None:
+        by_name = {topic.name: topic for topic in topics}
+        told = "\n".join(f"- {topic.name}: {harmless(topic.description)}" for topic in topics)
+        one_of: Any = Literal[(*by_name, decisions.NO_TOPIC)]
+        kind = create_model("Classified", __base__=decisions.Classified, topic=(one_of, ...))
+        decided = await self._decide(kind, f"Topics:\n{told}", f"Text: {harmless(text)[:MAX_NOTE_CHARACTERS]}")
+        return by_name.get(decided.topic) if decided else None
 
     async def is_useful(self, question: str, answer: str) -> bool | None:
         decided = await self._decide(decisions.Useful, _asked(question), f"Answer: {harmless(answer)}")
@@ -142,12 +148,8 @@ def _asked(question: str) -> str:
     return f"Question: {harmless(question)}"
 
 
-def _conversation(question: str, history: Sequence[Turn]) -> str:
-    turns = [
-        f"{'User' if turn.is_user else 'Assistant'}: {harmless(turn.text)[:MAX_NOTE_CHARACTERS]}"
-        for turn in history[-SHOWN_TURNS:]
-    ]
-    return "\n".join(["<conversation>", *turns, "</conversation>", "", _asked(question)]) if turns else _asked(question)
+def _after(history: Sequence[Turn], question: str) -> str:
+    return f"{conversation(history)}\n\nLast question: {harmless(question)}" if history else _asked(question)
 
 
 def _notes(notes: Sequence[Candidate]) -> str:

@@ -1,0 +1,1 @@
+"""What stands between a caller and the answer: personal data taken out, blocked topics refused."""

@@ -1,0 +1,216 @@
+"""Personal data and blocked topics, in what is asked and in what is answered; settings of single collections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ledge.rag.v1 import rag_pb2 as pb
+from ledge.rag.v1 import rag_pb2_grpc
+
+from services.kit.client import open_channel
+from services.rag.guards.personal_data import PersonalData
+from tests.processes import ServiceProcess, service
+from tests.rag.answer_client import Suite, ask
+from tests.rag.ingest_client import File, ingest
+
+if TYPE_CHECKING:
+    from ledge.rag.v1.rag_pb2_grpc import RagServiceAsyncStub as Rag
+
+FINDER = PersonalData("GB")
+
+TOPICS = """
+topics:
+  - name: salaries
+    description: What a person earns.
+    examples:
+      - How much does the director earn?
+      - Ada Brandt earns 52,000 pounds a year.
+      - What is somebody's salary?
+    similarity: 0.55
+    saying: I do not talk about salaries.
+  - name: pirates
+    description: Piracy at sea.
+"""
+
+SETTINGS = """
+collections:
+  personnel: { effort: balanced, candidates: 7, guards: [personal-data, topics] }
+"""
+
+SCRIPT = r"""
+rules:
+  - when: "(?s)Topics:.*Text: .*buccaneer"
+    say: '{"topic": "pirates"}'
+  - when: "(?s)Topics:"
+    say: '{"topic": "none of them"}'
+"""
+
+PERSONNEL = File(
+    "personnel.md",
+    b"""# Personnel
+
+## Control room
+
+Ada Brandt leads the control room; write to ada.brandt@works.example or call 01632 960 862.
+
+Ada Brandt, who leads the control room, earns 52,000 pounds a year.
+
+## Garden
+
+The garden of the works is open on Sundays.
+""",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("Write to ada.brandt@works.example.", "Write to ‹e-mail address›."),
+        ("Call 01632 960 862 now", "Call ‹telephone number› now"),
+        ("Call +49 30 901820 now", "Call ‹telephone number› now"),
+        ("Pay to GB82 WEST 1234 5698 7654 32 today", "Pay to ‹bank account› today"),
+        ("Card 4111 1111 1111 1111, please", "Card ‹card number›, please"),
+        ("from 192.168.10.7", "from ‹network address›"),
+    ],
+)
+def test_personal_data_is_known_by_its_form(text: str, redacted: str) -> None:
+    assert FINDER.redact(text)[0] == redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The pump HB-250 moves 1,800 l/s at 14.2 m.",
+        "Card 4111 1111 1111 1112",
+        "GB82 WEST 1234 5698 7654 33",
+        "It was built in 1874; code E42, version 10.1.2.",
+    ],
+)
+def test_what_only_looks_like_it_stays(text: str) -> None:
+    assert FINDER.redact(text) == (text, [])
+
+
+@given(st.text(st.sampled_from("a1 @.-+0369GBx:/\n"), max_size=60))
+def test_a_mask_keeps_every_place(text: str) -> None:
+    masked = FINDER.mask(text)
+    assert len(masked) == len(text)
+    assert not FINDER.find(text) or masked != text
+
+
+@pytest.fixture(scope="module")
+def guarded(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    folder: Path = tmp_path_factory.mktemp("guards")
+    for name, content in (("topics", TOPICS), ("settings", SETTINGS), ("script", SCRIPT)):
+        (folder / f"{name}.yaml").write_text(content)
+    with (
+        service("llm", LEDGE_ENGINE="scripted", LEDGE_SCRIPT_FILE=str(folder / "script.yaml")) as llm,
+        service(
+            "rag",
+            **{**suite.settings, "LEDGE_LLM_ADDRESS": llm.address},
+            LEDGE_ANSWER_POLICY="quote",
+            LEDGE_BLOCKED_TOPICS_FILE=str(folder / "topics.yaml"),
+            LEDGE_COLLECTION_SETTINGS_FILE=str(folder / "settings.yaml"),
+        ) as rag,
+    ):
+        asyncio.run(_store(rag.address))
+        yield rag
+
+
+async def _store(address: str) -> None:
+    async with open_channel(address) as channel:
+        for collection in ("personnel", "public"):
+            await ingest(rag_pb2_grpc.RagServiceStub(channel), [PERSONNEL], collection)
+
+
+@pytest.fixture
+async def rag(guarded: ServiceProcess) -> AsyncIterator["Rag"]:
+    async with open_channel(guarded.address) as channel:
+        yield rag_pb2_grpc.RagServiceStub(channel)
+
+
+def kinds(answered: object) -> list["pb.Verdict.Kind"]:
+    return [verdict.kind for verdict in answered.of("verdict")]  # type: ignore[attr-defined]
+
+
+async def test_personal_data_leaves_the_answer_and_the_passages(rag: "Rag") -> None:
+    answered = await ask(rag, "How do I write to the one who leads the control room?", "personnel")
+    assert answered.done.answered
+    assert "‹e-mail address›" in answered.text
+    assert "‹telephone number›" in answered.text
+    assert pb.Verdict.REDACTED in kinds(answered)
+    everything = str(answered.events)
+    assert "ada.brandt@" not in everything
+    assert "960 862" not in everything
+    citation = answered.done.citations[0]
+    assert citation.passage.text[citation.start : citation.end].startswith("Ada Brandt leads the control room")
+
+
+async def test_personal_data_leaves_the_question(rag: "Rag") -> None:
+    answered = await ask(rag, "I am joe@home.example: when is the garden open?", "personnel")
+    assert "Sundays" in answered.text
+    assert kinds(answered)[0] == pb.Verdict.REDACTED
+    assert "joe@" not in str(answered.events)
+
+
+async def test_a_search_shows_no_personal_data_either(rag: "Rag") -> None:
+    response = await rag.Search(pb.SearchRequest(query="who leads the control room", collections=["personnel"]))
+    assert "Ada Brandt" in str(response)
+    assert "ada.brandt@" not in str(response)
+
+
+async def test_a_blocked_topic_is_not_searched_for(rag: "Rag") -> None:
+    answered = await ask(rag, "What does the director earn?", "personnel")
+    assert answered.text == "I do not talk about salaries."
+    assert not answered.done.answered
+    assert [step.name for step in answered.of("step")] == ["guard"]
+    assert [(it.kind, it.reason) for it in answered.of("verdict")] == [(pb.Verdict.BLOCKED, "salaries")]
+
+
+async def test_the_models_classification_blocks_too(rag: "Rag") -> None:
+    answered = await ask(rag, "Was there ever a buccaneer here?", "personnel", judge=pb.MODEL)
+    assert [(it.kind, it.reason) for it in answered.of("verdict")] == [(pb.Verdict.BLOCKED, "pirates")]
+    passed = await ask(rag, "When is the garden open?", "personnel", judge=pb.MODEL)
+    assert passed.done.answered
+
+
+async def test_a_sentence_on_a_blocked_topic_is_not_sent(rag: "Rag") -> None:
+    answered = await ask(rag, "Ada Brandt, 52,000, pounds: control room", "personnel", effort=pb.FAST)
+    assert "52,000" not in answered.text
+    assert pb.Verdict.BLOCKED in kinds(answered)
+    assert answered.text.endswith("I do not talk about salaries.")
+
+
+async def test_settings_hold_for_their_collection_alone(rag: "Rag") -> None:
+    guarded = await ask(rag, "When is the garden open?", "personnel")
+    assert "route" in [step.name for step in guarded.of("step")], "balanced by its settings"
+    public = await ask(rag, "How do I write to the one who leads the control room?", "public")
+    assert "ada.brandt@works.example" in public.text
+    assert "guard" not in [step.name for step in public.of("step")]
+
+
+async def test_guards_of_all_collections_are_at_work(rag: "Rag") -> None:
+    events = [
+        event
+        async for event in rag.Answer(
+            pb.AnswerRequest(question="What does the director earn?", collections=["public", "personnel"])
+        )
+    ]
+    assert events[-1].done.answer == "I do not talk about salaries."
+
+
+@pytest.mark.parametrize(
+    ("variable", "content", "complaint"),
+    [
+        ("LEDGE_BLOCKED_TOPICS_FILE", "topics: []", "topics"),
+        ("LEDGE_COLLECTION_SETTINGS_FILE", "collections: {a: {effort: heroic}}", "effort"),
+    ],
+)
+def test_a_wrong_file_is_told_at_the_start(tmp_path: Path, variable: str, content: str, complaint: str) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(content)
+    with pytest.raises(AssertionError, match=complaint), service("rag", **{variable: str(file)}):
+        pass
