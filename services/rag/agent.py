@@ -177,13 +177,11 @@ class Agent:
             return
 
         async def hop() -> str:
-            first, *others = judgement.ranked
             look = await self._looking.look(run, text)
-            second = second_sentence(query.question, first, look.judgement.ranked)
+            second = second_sentence(query.question, judgement.ranked[0], look.judgement.ranked)
             if second is None:
                 return "nothing more"
-            rest = [kept for kept in others if not kept.is_same_as(second)]
-            run.look.judgement = replace(judgement, ranked=(first, second, *rest), quoted=2)
+            run.look.judgement = await self._looking.beside(run, second)
             return "a second sentence"
 
         await run.move("hop", hop)

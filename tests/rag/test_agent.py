@@ -137,7 +137,7 @@ async def test_a_follow_up_is_condensed_by_the_judge(rag: "Rag") -> None:
 
 
 async def test_a_hop_brings_the_second_document_of_a_question(rag: "Rag") -> None:
-    question = "What colour is the door of the cottage where the leader of the laboratory lives?"
+    question = "What colour is the door of the house in which Marta Ashby lives?"
     fast = await ask(rag, question, "works", policy=pb.QUOTE)
     balanced = await ask(rag, question, "works", policy=pb.QUOTE, effort=pb.BALANCED, judge=pb.CALIBRATED)
     assert "hop" in names(balanced)

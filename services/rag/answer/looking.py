@@ -2,8 +2,9 @@
 
 from services.rag.answer.run import Look, Run
 from services.rag.evidence.calibration import Calibration
-from services.rag.evidence.judging import PASSAGES, judge
+from services.rag.evidence.judging import PASSAGES, Judgement, judge
 from services.rag.evidence.search import Search
+from services.rag.evidence.signals import Candidate
 from services.rag.words import Words
 
 NOTES = 3
@@ -54,6 +55,18 @@ class Looking:
             return False
         run.look = both
         return True
+
+    async def beside(self, run: Run, second: Candidate) -> Judgement:
+        """The evidence of the run's look weighed anew, with a sentence of another look in the second place."""
+        look = run.look
+        assert look.query is not None  # noqa: S101 - there is a second only where there was a first
+        known = [found for found in look.found if found.chunk.id == second.found.chunk.id]
+        if not known and look.found[0].segment_scores:
+            known = await self._search.rerank(look.query, [second.found]) or [second.found]
+        passage = known[0] if known else second.found
+        others = [found for found in look.found if found is not passage]
+        found = [*others[: PASSAGES - 1], passage]
+        return judge(look.query, found, self._calibration, self._words, NOTES, second)
 
     async def _order(self, run: Run, look: Look) -> None:
         """Best passages first, and those that do not help left out."""

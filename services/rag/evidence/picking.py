@@ -36,11 +36,14 @@ class Pick:
         return self.second is not None and (self.supplies_kind or self.lead <= within)
 
 
-def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64]) -> Pick:
+def pick(
+    question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64], second: int | None = None
+) -> Pick:
     """Picks from at least one candidate.
 
     Args:
         scores: the rank scores of the candidates.
+        second: the place of the second, where it is known.
     """
     first = int(np.argmax(scores))
     if len(candidates) == 1:
@@ -48,7 +51,8 @@ def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np
     best = candidates[first]
     gains = np.array([_gain(question, best, candidate) for candidate in candidates])
     gains[first] = -np.inf
-    second = int(np.argmax(scores + gains))
+    if second is None or second == first:
+        second = int(np.argmax(scores + gains))
     lead = float(scores[first] - scores[second])
     return Pick(first, second, lead, _supplies_kind(question, best, candidates[second]))
 
