@@ -50,6 +50,7 @@ async def serve(config: GatewayConfig) -> int:
         await asyncio.sleep(config.settle_s)
         server.should_exit = True
         await serving
+    await app.state.uploads.close(config.drain_s)
     await peers.close()
     log.info("stopped")
     return 0

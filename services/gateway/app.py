@@ -14,13 +14,43 @@ from services.gateway import errors
 from services.gateway.config import GatewayConfig
 from services.gateway.edge import Edge
 from services.gateway.peers import Peers
-from services.gateway.routes import chat, completions, embeddings, health, models, ranking, rerank, responses, tei
+from services.gateway.routes import (
+    blueprint_answers,
+    blueprint_collections,
+    blueprint_documents,
+    chat,
+    completions,
+    embeddings,
+    health,
+    models,
+    ranking,
+    rerank,
+    responses,
+    tei,
+)
 from services.gateway.routes.mcp import McpDoor
+from services.gateway.uploads import Uploads
 from services.kit import ops
 from services.kit.errors import LedgeError
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """FastAPI's own would tell every request twice, with the messages of exceptions, which may quote it."""
+
+
+ROUTES = (
+    chat,
+    completions,
+    responses,
+    embeddings,
+    ranking,
+    rerank,
+    tei,
+    blueprint_answers,
+    blueprint_documents,
+    blueprint_collections,
+    models,
+    health,
+)
 
 
 def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI:
@@ -36,7 +66,8 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     )
     app.state.peers = peers
     app.state.status = status
-    for module in (chat, completions, responses, embeddings, ranking, rerank, tei, models, health):
+    app.state.uploads = Uploads(peers.rag_uploads, config.max_uploads)
+    for module in ROUTES:
         app.include_router(module.router)
     app.state.mcp = McpDoor(peers, config.cors_allow_origins)
     own = [*management(status), app.state.mcp.route()]
@@ -50,7 +81,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_allow_origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=["x-request-id", "retry-after", "retry-after-ms"],
         )

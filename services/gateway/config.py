@@ -25,7 +25,13 @@ class GatewayConfig(ServiceConfig):
     model_aliases: CommaList = ()
     """Other names for models, comma-separated `alias=model`. An empty model means the one that is served."""
     max_body_bytes: int = Field(4 * 2**20, ge=1024, le=2**30)
-    """Largest request body, in bytes; past it 413."""
+    """Largest request body, in bytes; past it 413. Uploads of documents have a limit of their own."""
+    max_upload_bytes: int = Field(256 * 2**20, ge=1024, le=2**34)
+    """Largest upload of documents, in bytes, all files together; it waits in temporary files."""
+    max_uploads: int = Field(4, ge=1, le=1000)
+    """Uploads received or ingested at a time; past it 429."""
+    upload_timeout_s: float = Field(3600.0, gt=0, le=24 * 3600)
+    """How long the documents of one upload may take to be ingested."""
     call_timeout_s: float = Field(600.0, gt=0, le=3600)
     """How long a request may take, streams included: the deadline of every call made for it. 600 s is what OpenAI's
     SDK waits; a long answer of a small machine needs more than the services give each other."""

@@ -24,6 +24,8 @@ CLIENT_LEFT = 499
 """The status in logs and metrics of a request whose client did not wait for the answer."""
 CLOSE = {"connection": "close"}
 """For answers that do not wait for the whole of a body."""
+UPLOADS = frozenset({("POST", "/v1/documents"), ("PATCH", "/v1/documents")})
+"""What takes files, which are never held in memory."""
 LINGER_S = 3.0
 LINGER_BODIES = 16
 """How long, and how many times the largest body, is read and thrown away after a body was refused."""
@@ -41,6 +43,7 @@ class Edge:
         self._keys = Keys(config.keys())
         self._paths = frozenset(paths)
         self._max_body_bytes = config.max_body_bytes
+        self._max_upload_bytes = config.max_upload_bytes
         self._max_concurrent_calls = config.max_concurrent_calls
         self._timeout_s = config.call_timeout_s
         self._client_timeout_s = config.client_timeout_s
@@ -75,8 +78,10 @@ class Edge:
             await send(message)
 
         try:
-            call = self._let_in(headers, call)
-            await self._app(scope, self._bounded(receive, call), send_told)
+            uploads = (scope["method"], scope["path"]) in UPLOADS
+            limit_bytes = self._max_upload_bytes if uploads else self._max_body_bytes
+            call = self._let_in(headers, call, limit_bytes)
+            await self._app(scope, self._bounded(receive, call, limit_bytes), send_told)
         except BodyRefused as refused:
             await self._refuse_body(refused, scope, receive, send_told)
         except ClientDisconnect:
@@ -103,7 +108,7 @@ class Edge:
             extra["tenant"] = call.tenant
         log.info("call", extra=extra)
 
-    def _let_in(self, headers: Headers, call: CallContext) -> CallContext:
+    def _let_in(self, headers: Headers, call: CallContext, limit_bytes: int) -> CallContext:
         """Checks what the headers alone tell, and enters the call with its tenant."""
         tenant = self._keys.tenant(headers.get("authorization", ""))
         if self._in_flight > self._max_concurrent_calls:
@@ -111,8 +116,8 @@ class Edge:
         call = CallContext(call.deadline_s, call.request_id, tenant)
         enter_call(call)
         # The HTTP parser lets only decimal numbers through.
-        if int(headers.get("content-length", "0")) > self._max_body_bytes:
-            raise BodyRefused(413, self._too_large(), CLOSE)
+        if int(headers.get("content-length", "0")) > limit_bytes:
+            raise BodyRefused(413, _too_large(limit_bytes), CLOSE)
         return call
 
     async def _refuse_body(self, refused: BodyRefused, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,10 +140,7 @@ class Edge:
                         break
         await send({"type": "http.response.body", "body": b""})
 
-    def _too_large(self) -> str:
-        return f"the request body is larger than {self._max_body_bytes} bytes"
-
-    def _bounded(self, receive: Receive, call: CallContext) -> Receive:
+    def _bounded(self, receive: Receive, call: CallContext, limit_bytes: int) -> Receive:
         """Reads a body within its size and its time, and waits for no part of it for long."""
         read_bytes = 0
         whole = False
@@ -154,8 +156,12 @@ class Edge:
                 raise BodyRefused(408, "the request body did not come in time", CLOSE) from None
             read_bytes += len(message.get("body", b""))
             whole = not message.get("more_body", False)
-            if read_bytes > self._max_body_bytes:
-                raise BodyRefused(413, self._too_large(), CLOSE)
+            if read_bytes > limit_bytes:
+                raise BodyRefused(413, _too_large(limit_bytes), CLOSE)
             return message
 
         return receive_bounded
+
+
+def _too_large(limit_bytes: int) -> str:
+    return f"the request body is larger than {limit_bytes} bytes"

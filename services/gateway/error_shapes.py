@@ -51,18 +51,16 @@ def json_rpc(told: Told) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": told.message}}
 
 
+RAG_BLUEPRINT = (
+    "/v1/generate", "/v1/search", "/v1/documents", "/v1/collections", "/v1/collection", "/v1/status",
+)  # fmt: skip
 _SHAPES: dict[str, Shape] = {
     "/v1/ranking": nemo_retriever,
     "/v1/rerank": message,
     "/v2/rerank": message,
     "/rerank": tei,
     "/embed": tei,
-    "/v1/generate": message,
-    "/v1/search": message,
-    "/v1/documents": message,
-    "/v1/collections": message,
-    "/v1/collection": message,
-    "/v1/status": message,
+    **dict.fromkeys(RAG_BLUEPRINT, message),
     "/mcp": json_rpc,
 }
 
@@ -70,3 +68,8 @@ _SHAPES: dict[str, Shape] = {
 def shape_of(path: str) -> Shape:
     """The shape of errors under a path; OpenAI's where no other is known."""
     return _SHAPES.get(path, openai)
+
+
+def invalid_status(path: str) -> int:
+    """The HTTP status of a body that does not fit the schema: the RAG blueprint's clients know it by 422."""
+    return 422 if path in RAG_BLUEPRINT else 400

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services.gateway.error_shapes import Told, shape_of
+from services.gateway.error_shapes import Told, invalid_status, shape_of
 from services.kit.context import current_call
 from services.kit.errors import EngineFailed, InvalidInput, LedgeError, TooSlow, from_rpc
 
@@ -74,8 +74,9 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
     fault = next((fault for fault in faults if not fault["type"].endswith("_type")), faults[0])
     if fault["type"] == "json_invalid":
         return _invalid(path, f"the body is no JSON: {fault['ctx']['error']}")
-    if not isinstance(error.body, dict):
-        return _invalid(path, "the body must be a JSON object, sent with `content-type: application/json`")
+    if fault["loc"] == ("body",) and fault["type"] != "value_error":
+        wanted = "list" if fault["type"] == "list_type" else "object"
+        return _invalid(path, f"the body must be a JSON {wanted}, sent with `content-type: application/json`")
     place = [str(part) for part in fault["loc"] if isinstance(part, int) or _FIELD.fullmatch(part)]
     param = ".".join(part for part in place if part != "body")
     message = str(fault["msg"]).removeprefix("Value error, ")
@@ -83,8 +84,8 @@ async def on_invalid_request(request: Request, error: RequestValidationError) ->
 
 
 def _invalid(path: str, message: str, param: str | None = None) -> Response:
-    error = InvalidInput(message)
-    return JSONResponse(shape_of(path)(replace(told(error), param=param)), error.http)
+    fault = replace(told(InvalidInput(message)), status=invalid_status(path), param=param)
+    return JSONResponse(shape_of(path)(fault), fault.status)
 
 
 class BodyRefused(HTTPException):

@@ -20,6 +20,8 @@ class Peers:
     embedding: "embedding_pb2_grpc.EmbeddingServiceAsyncStub"
     reranking: "reranking_pb2_grpc.RerankingServiceAsyncStub"
     rag: "rag_pb2_grpc.RagServiceAsyncStub"
+    rag_uploads: "rag_pb2_grpc.RagServiceAsyncStub"
+    """The same service, for calls that may outlast the request that began them."""
     health: dict[str, health_pb2_grpc.HealthStub]
     """By the gRPC service's full name."""
     channels: tuple[Channel, ...]
@@ -41,18 +43,21 @@ def connect_peers(config: GatewayConfig) -> Peers:
     embedding = connect(config.embedding_address, config, embedding_pb2.DESCRIPTOR)
     reranking = connect(config.reranking_address, config, reranking_pb2.DESCRIPTOR)
     rag = connect(config.rag_address, config, rag_pb2.DESCRIPTOR)
+    patient = config.model_copy(update={"call_timeout_s": config.upload_timeout_s})
+    rag_uploads = connect(config.rag_address, patient, rag_pb2.DESCRIPTOR)
     return Peers(
         llm=llm_pb2_grpc.LlmServiceStub(llm),
         embedding=embedding_pb2_grpc.EmbeddingServiceStub(embedding),
         reranking=reranking_pb2_grpc.RerankingServiceStub(reranking),
         rag=rag_pb2_grpc.RagServiceStub(rag),
+        rag_uploads=rag_pb2_grpc.RagServiceStub(rag_uploads),
         health={
             "ledge.llm.v1.LlmService": health_pb2_grpc.HealthStub(llm),
             "ledge.embedding.v1.EmbeddingService": health_pb2_grpc.HealthStub(embedding),
             "ledge.reranking.v1.RerankingService": health_pb2_grpc.HealthStub(reranking),
             "ledge.rag.v1.RagService": health_pb2_grpc.HealthStub(rag),
         },
-        channels=(llm, embedding, reranking, rag),
+        channels=(llm, embedding, reranking, rag, rag_uploads),
         aliases=config.aliases(),
         rag_model=config.rag_model,
     )
