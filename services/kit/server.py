@@ -143,14 +143,18 @@ class Server:
         await self._set_ready(False)
         log.info("draining")
         await asyncio.sleep(self._config.settle_s)
-        await self._grpc.stop(self._config.drain_s)
+        await self.close(self._config.drain_s)
+        log.info("stopped")
+
+    async def close(self, drain_s: float = 0) -> None:
+        """Ends all that `start` began, also where `load` failed: a server that is merely dropped complains of it."""
+        await self._grpc.stop(drain_s)
         if self._service is not None:
             await self._service.close()
         if self._plain_health is not None:
             await self._plain_health.stop(None)
         self._http.should_exit = True
         await asyncio.gather(*self._tasks)
-        log.info("stopped")
 
     async def _set_ready(self, ready: bool) -> None:
         self.status.ready = ready
@@ -202,6 +206,7 @@ async def serve(
             log.error(error.message)
         else:
             log.error("the service cannot start", exc_info=error)
+        await server.close()
         return 1
     await stop
     loading.cancel()

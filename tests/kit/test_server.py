@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import socket
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
 from services.kit.config import ServiceConfig
-from services.kit.server import Server
+from services.kit.errors import EngineFailed
+from services.kit.server import Server, serve
 from tests.kit.probe import Probe, ask
 from tests.kit.serving import NAME, NOT_SERVING, SERVING, failure_of, health, serving
 from tests.processes import ROOT, ServiceProcess
@@ -232,3 +234,13 @@ async def test_logs_and_metrics_hold_no_text_of_a_request() -> None:
     assert "s3cret" not in told
     call = next(entry for entry in process.log if entry["event"] == "call")
     assert {"method", "code", "elapsed_ms", "request_id", "trace_id"} <= call.keys()
+
+
+def test_a_service_that_cannot_load_leaves_nothing_running_behind(caplog: pytest.LogCaptureFixture) -> None:
+    async def build(_config: ServiceConfig) -> Probe:
+        raise EngineFailed("the weights are damaged")
+
+    assert asyncio.run(serve("probe", ServiceConfig(), pb.DESCRIPTOR, build)) == 1
+    # A gRPC server that still runs when it is collected fails in __del__, which is an error here.
+    gc.collect()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["the weights are damaged"]
