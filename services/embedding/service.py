@@ -11,6 +11,7 @@ from ledge.model.v1 import model_pb2
 
 from services.embedding.engine import Embedded, Engine, InputType
 from services.kit import token_vectors
+from services.kit.encoder.model_info import model_info
 from services.kit.encoder.text import Truncation
 from services.kit.errors import InvalidInput, NotFound
 
@@ -52,17 +53,7 @@ class EmbeddingService(rpc.EmbeddingServiceServicer):
         rpc.add_EmbeddingServiceServicer_to_server(self, server)
 
     def models(self) -> Sequence[model_pb2.ModelInfo]:
-        model = self._model
-        info = model_pb2.ModelInfo(
-            id=model.id,
-            engine=model.engine,
-            licence=model.licence,
-            max_context_tokens=model.max_tokens,
-            dimensions=model.dimensions,
-        )
-        if model.commercial_use is not None:
-            info.commercial_use = model.commercial_use
-        return [info]
+        return [model_info(self._model)]
 
     async def close(self) -> None:
         await self._engine.close()

@@ -9,6 +9,7 @@ from ledge.reranking.v1 import reranking_pb2 as pb
 from ledge.reranking.v1 import reranking_pb2_grpc as rpc
 
 from services.kit import token_vectors
+from services.kit.encoder.model_info import model_info
 from services.kit.encoder.text import Vectors
 from services.kit.errors import InvalidInput, NotFound
 from services.reranking.engine import Engine, Passage, Query, Segment
@@ -31,15 +32,7 @@ class RerankingService(rpc.RerankingServiceServicer):
         rpc.add_RerankingServiceServicer_to_server(self, server)
 
     def models(self) -> Sequence[model_pb2.ModelInfo]:
-        model = self._model
-        info = model_pb2.ModelInfo(
-            id=model.id, engine=model.engine, licence=model.licence, max_context_tokens=model.max_tokens
-        )
-        if model.dimensions is not None:
-            info.dimensions = model.dimensions
-        if model.commercial_use is not None:
-            info.commercial_use = model.commercial_use
-        return [info]
+        return [model_info(self._model)]
 
     async def close(self) -> None:
         await self._engine.close()
