@@ -19,7 +19,9 @@ def command(
     documents: Annotated[Path | None, typer.Option(help="A folder of documents.", show_default="the samples")] = None,
     questions: Annotated[
         list[Path] | None,
-        typer.Option(help="Questions about them, as JSONL.", show_default="the samples' calibration set"),
+        typer.Option(
+            help="Questions about them, as JSONL.", show_default="the samples' calibration and development sets"
+        ),
     ] = None,
 ) -> None:
     """Fit what the evidence is worth, for other models or documents; `rag` reads it from LEDGE_CALIBRATION_FILE.
@@ -27,7 +29,7 @@ def command(
     Questions that were fitted to tell nothing of how good the answers are: measure with others (`ledge bench rag`).
     """
     samples = deploy_directory() / "samples"
-    files = questions or [samples / "questions" / "calibration.jsonl"]
+    files = questions or [samples / "questions" / name for name in ("calibration.jsonl", "development.jsonl")]
     for file in files:
         read_questions(file)
     if not out.absolute().parent.is_dir():

@@ -136,3 +136,11 @@ def test_a_long_conversation_is_cut_not_refused() -> None:
     condensed = condense("And then?", ["x" * 100_000, "y" * 100_000])
     assert len(condensed) <= 8192
     assert condensed.endswith("And then?")
+
+
+def test_words_of_the_turns_before_weigh_less_than_those_of_the_last() -> None:
+    counts = {"filters": 5, "washed": 5}
+    alone = understand("filters washed", WORDS, counts, 100)
+    after = understand("filters washed", WORDS, counts, 100, asked_last="washed")
+    assert after.words[0].weight < alone.words[0].weight
+    assert after.words[1].weight == alone.words[1].weight

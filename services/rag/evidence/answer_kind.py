@@ -82,11 +82,14 @@ _MEASURES = (
 
 # The first that a question matches decides. Several kinds: any of them will do.
 _ASKS = [
-    (r"\bextension\b|\b(?:tele)?phone number\b|\bmobile number\b|\bdial\b|\b(?:whom?|number).{0,20}\bring\b",
+    (r"\bextension\b|\b(?:tele)?phone number\b|\bmobile number\b|\bdial\b|\bnumber.{0,20}\bring\b",
      ("telephone",)),
+    (r"\bwhom? (?:do|should|can|must|may) (?:i|we|you|one) (?:ring|call|phone)\b", ("telephone", "person")),
     (r"\b(?:what|which) colou?rs?\b|\bcolou?r of\b", ("colour",)),
     (r"\b(?:stores?|part|article|account) (?:code|number)\b|\b(?:what|which) (?:code|number)\b", ("code",)),
     (r"\bhow (?:often|frequently|regularly|many times)\b", ("frequency", "duration")),
+    (r"\bhow old (?:may|can|must|should)\b", ("age", "duration")),
+    (r"\b(?:what|which) hours\b", ("duration", "date")),
     (r"\bhow old\b|\bwhat age\b", ("age",)),
     (r"\bhow (?:long|soon|quickly)\b|\bhow many (?:seconds|minutes|hours|days|weeks|months|years)\b",
      ("duration", "length")),

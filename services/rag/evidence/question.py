@@ -12,6 +12,8 @@ FUNCTION_WORD_WEIGHT = 0.15
 """Weight of a stop word or a mark, as a share of the rarest word's."""
 LIGHT_WORD_SHARE = 0.35
 """What remains of the weight of a word that belongs to asking rather than to what is asked about."""
+EARLIER_TURN_SHARE = 0.25
+"""What remains of the weight of a word that stands only in the turns before: they say what "it" is, and ask no more."""
 
 # Common in questions, rare in handbooks: that a document lacks them tells little.
 _LIGHT = frozenset(
@@ -81,8 +83,13 @@ def understand(
         points: how many passages there are.
     """
     found = words.of(text)
+    last_start = len(text) - len(asked_last) if asked_last and text.endswith(asked_last) else 0
     asked = [
-        AskedWord(word, _weight(word, counts[word.text], points), counts[word.text] > 0)
+        AskedWord(
+            word,
+            _weight(word, counts[word.text], points) * (1 if word.start >= last_start else EARLIER_TURN_SHARE),
+            counts[word.text] > 0,
+        )
         for word in found
         if word.text in counts
     ]
