@@ -67,6 +67,8 @@ def _as_interrupt(number: int, frame: FrameType | None) -> None:
 def main() -> NoReturn:
     """The entry point. Never returns."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    # A script's shell starts `ledge … &` with interrupts ignored, and then neither signal would end it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # What a library would log is told by the command itself, once and for people.
     logging.getLogger().addHandler(logging.NullHandler())
     try:

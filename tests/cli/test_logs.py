@@ -2,12 +2,15 @@
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from services.cli.local import log_lines
-from tests.ledge_command import Ledge
+from tests.ledge_command import ROOT, Ledge
 
 TIME = "2026-01-02T03:04:05.678Z"
 ERROR = json.dumps({"time": TIME, "level": "error", "event": "engine failed", "exception": "Boom"})
@@ -60,6 +63,17 @@ def test_a_log_that_is_rotated_while_it_is_followed_loses_no_line(ledge: Ledge) 
     assert following.stdout.readline() == "after\n"
     following.send_signal(signal.SIGINT)
     following.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_in_the_background_of_a_script_can_be_ended(running: Ledge, number: int) -> None:
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    command = [*ignoring, sys.executable, "-m", "services.cli", "logs", "--follow", "--lines", "1"]
+    with subprocess.Popen(command, env=running.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        assert following.stdout.readline()
+        following.send_signal(number)
+        assert following.wait(timeout=10) == 130
 
 
 def test_a_library_line_is_kept_as_it_is() -> None:
