@@ -12,7 +12,7 @@ NEEDED_MB := 1500
 .NOTPARALLEL:
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help up down ask status logs doctor test check format generate docs release-contracts bench lock clean
+.PHONY: help up down ask status logs doctor test test-clients check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test: .venv/.test ## all tests, ending in the runner's closing line
 	@$(LEDGE) models pull
 	@$(BIN)/pytest
 
+test-clients: .venv/.test .venv-clients/.made ## the doors by clients from PyPI, which get an environment of their own
+	@CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python $(BIN)/pytest tests/clients
+
 format: .venv/.dev ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -75,7 +78,7 @@ lock: ## constraints.txt anew, from what the newest allowed packages are
 
 clean: ## remove the environment and what tools leave; documents, logs and models stay
 	@if [ -x $(LEDGE) ]; then $(LEDGE) down >/dev/null; fi
-	rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Each file here stands for a finished step, so that a second run repeats nothing.
@@ -106,3 +109,8 @@ comma := ,
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
 	@$(call install,default$(comma)dev)
 	@touch $@ .venv/.test .venv/.default
+
+.venv-clients/.made: .venv/.made tests/clients/requirements.txt
+	@rm -rf .venv-clients && $(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/clients/requirements.txt
+	@touch $@

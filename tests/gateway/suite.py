@@ -111,7 +111,7 @@ def gateway_and_models() -> Iterator[Suite]:
 
 
 @contextmanager
-def whole_suite() -> Iterator[Suite]:
+def whole_suite(**settings: str) -> Iterator[Suite]:
     """All that answers from documents, with one of them, by a model that takes its time."""
     capabilities = {
         "llm": start("llm", **LLM, LEDGE_SCRIPT_TOKENS_PER_S="100"),
@@ -121,7 +121,7 @@ def whole_suite() -> Iterator[Suite]:
     }
     with closing_all(*capabilities.values()):
         rag = start("rag", **_addresses(capabilities))
-        with _behind_a_gateway({**capabilities, "rag": rag}, {}) as suite:
+        with _behind_a_gateway({**capabilities, "rag": rag}, settings) as suite:
             ingest("handbook.md", HANDBOOK, rag)
             yield suite
 
