@@ -23,8 +23,13 @@ class Answer:
     citations: list[pb.Citation] = field(default_factory=list)
     passages: list[pb.Passage] = field(default_factory=list)
     done: pb.Done = field(default_factory=pb.Done)
-    replaced: int = 0
-    """Composed sentences that the quotation replaced."""
+    verdicts: list[pb.Verdict] = field(default_factory=list)
+    """In the order they came."""
+
+    @property
+    def replaced(self) -> int:
+        """Composed sentences that the quotation replaced."""
+        return sum(verdict.kind == pb.Verdict.REPLACED_BY_QUOTE for verdict in self.verdicts)
 
     def to_json(self) -> dict[str, Any]:
         """The form that interfaces and benches rely on."""
@@ -47,6 +52,9 @@ class Answer:
             },
             "degraded": list(self.done.degraded),
             "budget_exhausted": self.done.budget_exhausted,
+            "route": pb.Route.Name(self.done.route).lower(),
+            "steps_taken": self.done.steps_taken,
+            "verdicts": [_verdict_json(verdict) for verdict in self.verdicts],
         }
 
 
@@ -68,9 +76,12 @@ def citation_json(citation: pb.Citation) -> dict[str, Any]:
 
 
 async def ask(
-    rag: "rpc.RagServiceAsyncStub", request: pb.AnswerRequest, on_text: Callable[[str], None] = lambda text: None
+    rag: "rpc.RagServiceAsyncStub",
+    request: pb.AnswerRequest,
+    on_text: Callable[[str], None] = lambda text: None,
+    on_step: Callable[[pb.Step], None] = lambda step: None,
 ) -> Answer:
-    """Puts a question; `on_text` gets the pieces of the answer as they arrive."""
+    """Puts a question; `on_text` gets the pieces of the answer as they arrive, `on_step` the steps."""
     answer = Answer()
     call = rag.Answer(request)
     async for event in call:
@@ -82,14 +93,43 @@ async def ask(
                 answer.passages = list(event.retrieval.passages)
             case "citation":
                 answer.citations.append(event.citation)
-            case "verdict" if event.verdict.kind == pb.Verdict.REPLACED_BY_QUOTE:
-                answer.replaced += 1
+            case "step":
+                on_step(event.step)
+            case "verdict":
+                answer.verdicts.append(event.verdict)
             case "done":
                 answer.done = event.done
                 answer.answered = event.done.answered
                 answer.citations = list(event.done.citations) or answer.citations
                 answer.text = event.done.answer or answer.text
     return answer
+
+
+def _verdict_json(verdict: pb.Verdict) -> dict[str, Any]:
+    of = [verdict.start, verdict.end] if verdict.HasField("start") else None
+    confidence = round(verdict.confidence, 4) if verdict.HasField("confidence") else None
+    kind = pb.Verdict.Kind.Name(verdict.kind).lower()
+    return {"kind": kind, "reason": verdict.reason, "confidence": confidence, "of": of}
+
+
+def print_step(console: Console, step: pb.Step) -> None:
+    """One move of the agent: its name, its time, and what came of it."""
+    console.print(Text(f"{step.name:>10} {step.elapsed_ms:7.1f} ms  {printable(step.detail)}", "dim"), soft_wrap=True)
+
+
+def print_marks(answer: Answer, console: Console) -> None:
+    """What was found wrong with parts of the answer, or kept out of it."""
+    said = {
+        pb.Verdict.UNSUPPORTED_CLAIM: "not supported by what it cites",
+        pb.Verdict.NOT_USEFUL: "beside the question",
+        pb.Verdict.BLOCKED: "a topic that is not talked about",
+        pb.Verdict.REDACTED: "personal data taken out",
+    }
+    for verdict in answer.verdicts:
+        if verdict.kind in said:
+            of = f" “{answer.text[verdict.start : verdict.end]}”" if verdict.HasField("start") else ""
+            reason = f" ({verdict.reason})" if verdict.kind in (pb.Verdict.BLOCKED, pb.Verdict.REDACTED) else ""
+            console.print(Text(f"{said[verdict.kind]}{reason}:{printable(of)}".rstrip(":"), "yellow"), soft_wrap=True)
 
 
 def print_sources(answer: Answer, console: Console) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from ledge.rag.v1 import rag_pb2 as pb
+from rich.console import Console
 
-from services.cli.answer import Answer, ask, print_sources, print_timings
+from services.cli.answer import Answer, ask, print_marks, print_sources, print_step, print_timings
 from services.cli.local.config import LocalRunConfig
 from services.cli.rag_client import rag_service
 from services.cli.terminal import open_console, printable
@@ -40,6 +43,7 @@ def command(
     policy: Annotated[
         PolicyChoice | None, typer.Option(help="Quote the documents, or let the model compose.", show_default="model's")
     ] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Print each step of the agent, when it is done.")] = False,
     history: Annotated[
         Path | None,
         typer.Option(help='Earlier turns, as JSON: ["a user turn", …] or [{"role": "user", "content": …}, …].'),
@@ -53,19 +57,22 @@ def command(
         effort=effort.name.upper() if effort else None,
         policy=policy.name.upper() if policy else None,
     )
-    answer = asyncio.run(_ask(request, quiet=as_json))
+    on_text = (lambda text: None) if as_json else write_text
+    on_step = partial(print_step, Console(stderr=True, highlight=False)) if trace else (lambda step: None)
+    answer = asyncio.run(_ask(request, on_text, on_step))
     if as_json:
         typer.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))
         return
     console = open_console()
     console.print()
+    print_marks(answer, console)
     print_sources(answer, console)
     print_timings(answer, console)
 
 
-async def _ask(request: pb.AnswerRequest, quiet: bool) -> Answer:
+async def _ask(request: pb.AnswerRequest, on_text: Callable[[str], None], on_step: Callable[[pb.Step], None]) -> Answer:
     async with rag_service(LocalRunConfig.read()) as rag:
-        return await ask(rag, request, (lambda text: None) if quiet else write_text)
+        return await ask(rag, request, on_text, on_step)
 
 
 def write_text(text: str) -> None:

@@ -24,7 +24,6 @@ from services.rag.answer.looking import Looking
 from services.rag.answer.model_policy import ModelPolicy
 from services.rag.answer.run import Event, Run
 from services.rag.answer.writer import Writer
-from services.rag.evidence.hop import hop_text, second_sentence
 from services.rag.evidence.judging import PASSAGES
 from services.rag.evidence.search import Search
 from services.rag.guards.guards import Guards
@@ -96,8 +95,8 @@ class Agent:
             run.look = await self._looking.look(run, run.standalone)
             if does("decompose"):
                 await run.move("decompose", lambda: self._decompose(run))
-            if does("hop"):
-                await self._hop(run)
+            if does("hop") and run.look.judgement.ranked:
+                await run.move("hop", lambda: self._hop(run))
             await self._grade(run)
             while not run.look.judgement.answers and await self._rewrite(run):
                 await self._grade(run)
@@ -116,6 +115,8 @@ class Agent:
         budget = Budget(asked.allowance, self._clock)
         calibrated = CalibratedJudge()
         decides = asked.judge or (pb.MODEL if policy == pb.COMPOSE else pb.CALIBRATED)
+        if not asked.effort.is_judged:
+            decides = pb.CALIBRATED
         return Run(
             asked=asked,
             budget=budget,
@@ -142,14 +143,16 @@ class Agent:
         return pb.Route.Name(run.route).lower()
 
     async def _condense(self, run: Run) -> None:
-        """Rules first, for every effort; the judge may do better where they found that the question points back."""
+        """Rules find whether the question points back; where it does, the judge puts in what it points to."""
+        if not run.asked.history or not run.asked.effort.does("condense"):
+            return
         run.standalone = condense(run.question, [turn.text for turn in run.asked.history if turn.is_user])
 
         async def condensed() -> str:
             run.standalone = await run.judge.condense(run.question, run.asked.history) or run.standalone
             return run.standalone
 
-        if run.asked.effort.does("condense") and run.standalone != run.question:
+        if run.asked.effort.is_judged and run.standalone != run.question:
             await run.move("condense", condensed)
 
     async def _decompose(self, run: Run) -> str:
@@ -169,22 +172,8 @@ class Agent:
         )
         return f"{len(looks)} parts, {len(best)} found"
 
-    async def _hop(self, run: Run) -> None:
-        """Looks again from where the best sentence leads."""
-        query, judgement = run.look.query, run.look.judgement
-        text = hop_text(query.question, judgement.ranked[0], self._words) if query and judgement.ranked else ""
-        if query is None or not text:
-            return
-
-        async def hop() -> str:
-            look = await self._looking.look(run, text)
-            second = second_sentence(query.question, judgement.ranked[0], look.judgement.ranked)
-            if second is None:
-                return "nothing more"
-            run.look.judgement = await self._looking.beside(run, second)
-            return "a second sentence"
-
-        await run.move("hop", hop)
+    async def _hop(self, run: Run) -> str:
+        return "a sentence more" if await self._looking.hop(run) else "nothing more"
 
     async def _grade(self, run: Run) -> None:
         """Asks whether the evidence suffices; without the move its calibrated probability says so."""

@@ -64,15 +64,13 @@ A visit to the pump house costs 3.10 pounds.
 
 The laboratory is led by Marta Ashby. Marta Ashby lives at Fell Cottage.
 
-## Cottages
-
-Fell Cottage has a green door and a slate roof.
-
 ## Protection
 
 Heavy gloves of black rubber are worn when acid is handled.
 """,
 )
+
+COTTAGES = File("cottages.md", b"# Cottages\n\nFell Cottage has a green door and a slate roof.\n")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +87,7 @@ def deciding(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 async def _store(address: str) -> None:
     async with open_channel(address) as channel:
-        await ingest(rag_pb2_grpc.RagServiceStub(channel), [WORKS], "works")
+        await ingest(rag_pb2_grpc.RagServiceStub(channel), [WORKS, COTTAGES], "works")
 
 
 @pytest.fixture

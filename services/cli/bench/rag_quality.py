@@ -41,7 +41,7 @@ async def quality_rows(address: str, questions: Sequence[AskedQuestion], policie
         rag = rag_pb2_grpc.RagServiceStub(channel)
         rows = await _search_rows(rag, [question for question in questions if question.kind == "one-hop"])
         for name in policies:
-            answers = await _for_each(questions, partial(_answer, rag, POLICIES[name]), name)
+            answers = await for_each(questions, partial(_answer, rag, POLICIES[name]), name)
             rows += _answer_rows(name, questions, answers)
     return rows
 
@@ -51,7 +51,7 @@ async def _search_rows(rag: "rag_pb2_grpc.RagServiceAsyncStub", questions: Seque
         return []
     figures: dict[str, tuple[float, float]] = {}
     for name, mode in MODES.items():
-        ranks = await _for_each(questions, partial(_rank, rag, mode), name)
+        ranks = await for_each(questions, partial(_rank, rag, mode), name)
         figures[name] = (
             mean(rank is not None and rank <= 5 for rank in ranks),
             mean(1 / rank if rank else 0.0 for rank in ranks),
@@ -136,7 +136,7 @@ def _of(group: Sequence[object]) -> str:
     return f"{len(group)} questions"
 
 
-async def _for_each(
+async def for_each(
     questions: Sequence[AskedQuestion], work: Callable[[AskedQuestion], Awaitable[Result]], name: str
 ) -> list[Result]:
     turn = asyncio.Semaphore(CALLERS)

@@ -8,7 +8,7 @@ from ledge.rag.v1 import rag_pb2 as pb
 from services.rag.answer.budget import Allowance
 
 MOVES = ("route", "condense", "decompose", "hop", "grade", "rewrite", "ground", "verify")
-"""Moves beyond those that every answer makes. A request may leave any of them out."""
+"""Moves that not every effort makes. A request may leave any of them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Effort:
     """Of MOVES."""
     rewrites: int
     """How many times the question may be put in other words, over the whole answer."""
+    is_judged: bool
+    """Whether the model may be asked to decide; without, rules and calibrated scores do."""
     grades_each: bool
     """Whether passages are graded one by one, rather than the evidence as a whole."""
     allowance: Allowance
@@ -33,7 +35,7 @@ class Effort:
 _BALANCED = frozenset(("route", "condense", "hop", "grade", "rewrite", "ground"))
 
 EFFORTS = {
-    pb.FAST: Effort(frozenset(), 0, False, Allowance(steps=8, tokens=192, wall_time_s=30.0)),
-    pb.BALANCED: Effort(_BALANCED, 1, False, Allowance(steps=32, tokens=1024, wall_time_s=60.0)),
-    pb.THOROUGH: Effort(frozenset(MOVES), 2, True, Allowance(steps=80, tokens=4096, wall_time_s=120.0)),
+    pb.FAST: Effort(frozenset(("condense",)), 0, False, False, Allowance(steps=8, tokens=192, wall_time_s=30.0)),
+    pb.BALANCED: Effort(_BALANCED, 1, True, False, Allowance(steps=32, tokens=1024, wall_time_s=60.0)),
+    pb.THOROUGH: Effort(frozenset(MOVES), 2, True, True, Allowance(steps=80, tokens=4096, wall_time_s=120.0)),
 }

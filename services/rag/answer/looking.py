@@ -2,7 +2,8 @@
 
 from services.rag.answer.run import Look, Run
 from services.rag.evidence.calibration import Calibration
-from services.rag.evidence.judging import PASSAGES, Judgement, judge
+from services.rag.evidence.hop import LEADING, add_hop, follows_up, hop_text, leads
+from services.rag.evidence.judging import PASSAGES, judge
 from services.rag.evidence.search import Search
 from services.rag.evidence.signals import Candidate
 from services.rag.words import Words
@@ -56,17 +57,34 @@ class Looking:
         run.look = both
         return True
 
-    async def beside(self, run: Run, second: Candidate) -> Judgement:
-        """The evidence of the run's look weighed anew, with a sentence of another look in the second place."""
+    async def hop(self, run: Run) -> bool:
+        """Looks again from where the best sentences lead; True where that adds to the evidence."""
         look = run.look
-        assert look.query is not None  # noqa: S101 - there is a second only where there was a first
-        known = [found for found in look.found if found.chunk.id == second.found.chunk.id]
-        if not known and look.found[0].segment_scores:
-            known = await self._search.rerank(look.query, [second.found]) or [second.found]
-        passage = known[0] if known else second.found
-        others = [found for found in look.found if found is not passage]
-        found = [*others[: PASSAGES - 1], passage]
-        return judge(look.query, found, self._calibration, self._words, NOTES, second)
+        query, judgement = look.query, look.judgement
+        if query is None:
+            return False
+        pairs: list[tuple[Candidate, Candidate]] = []
+        for first in judgement.ranked[:LEADING]:
+            if names := leads(look.text, first.text, self._words):
+                further = await self.look(run, hop_text(look.text, names))
+                pairs += [
+                    (first, second)
+                    for second in further.judgement.ranked
+                    if follows_up(first, second, names, self._words)
+                ]
+        if not pairs:
+            return False
+        found = list(look.found[:PASSAGES])
+        known = {passage.chunk.id for passage in found}
+        new = {second.found.chunk.id: second.found for _, second in pairs if second.found.chunk.id not in known}
+        if new and found[0].segment_scores:
+            found += await self._search.rerank(query, list(new.values())) or ()
+        else:
+            found += new.values()
+        added = add_hop(query, judgement, pairs, found, self._calibration, self._words)
+        if added is not None:
+            look.judgement = added
+        return added is not None
 
     async def _order(self, run: Run, look: Look) -> None:
         """Best passages first, and those that do not help left out."""

@@ -40,15 +40,12 @@ def judge(
     calibration: Calibration,
     words: Words,
     keep: int,
-    second: Candidate | None = None,
 ) -> Judgement:
     """Ranks the segments of the best passages and decides whether they answer the question.
 
     Args:
         found: the passages best first, reranked or not.
         keep: how many segments to keep.
-        second: the segment to take beside the best one; its passage must be among the first of `found`. None: the
-            one that adds most.
     """
     best_passages = found[:PASSAGES]
     candidates, signals = measure(query, best_passages, words)
@@ -56,13 +53,12 @@ def judge(
         return NOTHING
     weights = calibration.weights(reranked=bool(best_passages[0].segment_scores))
     scores = weights.rank(signals)
-    place = None if second is None else next(i for i, known in enumerate(candidates) if known.is_same_as(second))
-    picked = pick(query.question, candidates, scores, place)
+    picked = pick(query.question, candidates, scores)
     probability = weights.probability(measure_answer(query, candidates, signals, scores, picked.places))
     others = [int(index) for index in np.argsort(-scores, kind="stable") if index not in picked.places]
     return Judgement(
         ranked=tuple(candidates[index] for index in [*picked.places, *others][:keep]),
-        quoted=2 if second is not None or picked.quotes_second(weights.second_within) else 1,
+        quoted=2 if picked.quotes_second(weights.second_within) else 1,
         probability=probability,
         answers=probability >= weights.threshold,
         calibrated=calibration.holds_for(query.model),

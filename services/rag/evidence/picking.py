@@ -36,14 +36,11 @@ class Pick:
         return self.second is not None and (self.supplies_kind or self.lead <= within)
 
 
-def pick(
-    question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64], second: int | None = None
-) -> Pick:
+def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64]) -> Pick:
     """Picks from at least one candidate.
 
     Args:
         scores: the rank scores of the candidates.
-        second: the place of the second, where it is known.
     """
     first = int(np.argmax(scores))
     if len(candidates) == 1:
@@ -51,17 +48,17 @@ def pick(
     best = candidates[first]
     gains = np.array([_gain(question, best, candidate) for candidate in candidates])
     gains[first] = -np.inf
-    if second is None or second == first:
-        second = int(np.argmax(scores + gains))
+    second = int(np.argmax(scores + gains))
     lead = float(scores[first] - scores[second])
-    return Pick(first, second, lead, _supplies_kind(question, best, candidates[second]))
+    return Pick(first, second, lead, supplies_kind(question, best, candidates[second]))
 
 
 def _gain(question: Question, first: Candidate, candidate: Candidate) -> float:
     is_near = candidate.found.chunk.id == first.found.chunk.id
-    supplies = _supplies_kind(question, first, candidate)
+    supplies = supplies_kind(question, first, candidate)
     return SAME_PASSAGE * is_near + SUPPLIES_KIND * supplies + SUPPLIES_KIND_NEARBY * (is_near and supplies)
 
 
-def _supplies_kind(question: Question, first: Candidate, second: Candidate) -> bool:
+def supplies_kind(question: Question, first: Candidate, second: Candidate) -> bool:
+    """Whether the second holds the kind of answer asked for, and the first does not."""
     return bool(question.kinds) and second.holds_kind and not first.holds_kind
