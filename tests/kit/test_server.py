@@ -84,6 +84,27 @@ async def test_sigterm_in_mid_stream_finishes_the_stream_and_calls_in_the_settle
         process.close()
 
 
+async def test_a_stream_that_outlasts_the_settle_time_is_finished(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    process = ServiceProcess("probe", {"LEDGE_SETTLE_S": "0"}, module="tests.kit.probe").wait_ready()
+    try:
+        async with grpc.aio.insecure_channel(process.address) as channel:
+            stub = rpc.LlmServiceStub(channel)
+            responses = aiter(stub.ChatStream(pb.ChatStreamRequest(chat=ask(f"echo {go} one two three"))))
+            words = [(await anext(responses)).delta]
+            process.terminate()
+            while (code := await stub.Chat(ask("echo still taken")).code()) is grpc.StatusCode.OK:
+                pass
+            assert code is grpc.StatusCode.UNAVAILABLE
+            go.touch()
+            async for response in responses:
+                words.append(response.delta)
+            assert words == ["one", "two", "three"]
+        assert await asyncio.to_thread(process.wait) == 0
+    finally:
+        process.close()
+
+
 async def test_no_call_is_lost_while_a_service_drains() -> None:
     process = ServiceProcess("probe", {"LEDGE_SETTLE_S": "0.3"}, module="tests.kit.probe").wait_ready()
     failures: list[grpc.aio.AioRpcError] = []
