@@ -1,13 +1,12 @@
 """Runs the answers of one request side by side, each in its turn, and tells their pieces as they come."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from services.llm import metrics
 from services.llm.admission import Admission
 from services.llm.engine import Engine, Job, Piece
+from services.llm.metrics import AnswerMeter
 
 MAX_PIECES_AHEAD = 64
 """Pieces of several choices that a slow reader has not taken yet."""
@@ -54,15 +53,8 @@ async def generate(
 
 
 async def _one(engine: Engine, admission: Admission, job: Job, priority: int) -> AsyncGenerator[Piece, None]:
-    called_s = time.monotonic()
-    silent = True
+    meter = AnswerMeter()
     async with admission.turn(priority), aclosing(engine.generate(job)) as pieces:
         async for piece in pieces:
-            if silent and (piece.text or piece.tool_calls):
-                silent = False
-                metrics.FIRST_TOKEN_SECONDS.observe(time.monotonic() - called_s)
-            if piece.usage is not None:
-                metrics.PROMPT_TOKENS.inc(piece.usage.prompt_tokens)
-                metrics.CACHED_PROMPT_TOKENS.inc(piece.usage.cached_prompt_tokens)
-                metrics.GENERATED_TOKENS.inc(piece.usage.completion_tokens)
+            meter.measure(piece)
             yield piece

@@ -10,7 +10,7 @@ from ledge.llm.v1 import llm_pb2_grpc as rpc
 from ledge.model.v1 import model_pb2
 
 from services.kit.errors import InvalidInput
-from services.llm import reply
+from services.llm import metrics, reply
 from services.llm.admission import Admission
 from services.llm.choices import generate
 from services.llm.engine import Engine, Job, Piece, Usage
@@ -32,6 +32,7 @@ class LlmService(rpc.LlmServiceServicer):
         self._engine = engine
         self._model = engine.model
         self._admission = Admission(engine.slots, max_waiting)
+        metrics.OTHER_NAMES.model, metrics.OTHER_NAMES.slots = self._model.id, engine.slots
 
     def mount(self, server: Any) -> None:
         rpc.add_LlmServiceServicer_to_server(self, server)
