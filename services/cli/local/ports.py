@@ -65,15 +65,13 @@ def _is_free(host: str, port: int) -> bool:
 
 def _owner(port: int) -> str:
     try:
-        listening = [
-            connection.pid
-            for connection in psutil.net_connections(kind="tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
-            if connection.pid is not None
-        ]
-        process = psutil.Process(listening[0])
+        here = [it for it in psutil.net_connections(kind="tcp") if it.laddr and it.laddr.port == port and it.pid]
+        # The kernel gives outgoing connections ports of the same range as the documented ones.
+        holder = min(here, key=lambda it: it.status != psutil.CONN_LISTEN)
+        process = psutil.Process(holder.pid)
         command = shlex.join(process.cmdline())
-    except (psutil.Error, OSError, IndexError):
-        return "another process (`ss -ltnp` as root tells which)"
+    except (psutil.Error, OSError, ValueError):
+        return "another process (`ss -tanp` as root tells which)"
     short = command if len(command) <= 100 else f"{command[:100]}…"
-    return f"`{short}` (process {process.pid})"
+    what = "" if holder.status == psutil.CONN_LISTEN else "a passing connection of "
+    return f"{what}`{short}` (process {process.pid})"
