@@ -96,3 +96,15 @@ def test_questions_that_share_an_answer_are_held_out_together() -> None:
         dealt = folds(groups, 3, seed)
         assert dealt[0] == dealt[2] == dealt[3]
         assert set(dealt.tolist()) <= {0, 1, 2}
+
+
+def test_the_kind_of_answer_counts_as_there_only_beside_the_first() -> None:
+    question = asked("How tall is the pump?", pump=5)
+    first = candidate("a", holds_kind=False)
+    beside, elsewhere = candidate("a", holds_kind=True), candidate("b", holds_kind=True)
+    assert not pick(question, [first, beside], np.array([5.0, 4.0])).lacks_kind
+    picked = pick(question, [first, elsewhere], np.array([5.0, 4.0]))
+    assert picked.supplies_kind
+    assert picked.lacks_kind
+    assert pick(question, [first], np.array([5.0])).lacks_kind
+    assert not pick(asked("Tell me about the pump", pump=5), [first], np.array([5.0])).lacks_kind

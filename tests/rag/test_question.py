@@ -23,6 +23,8 @@ def read(text: str, points: int = 100, **counts: int) -> "tuple[tuple[str, ...],
     [
         ("What is the yield of borehole 5 at Chalkpit Lane?", (("borehol", "5"), ("chalkpit", "lane"))),
         ("How hard is the water in Zone E?", (("zone", "e"),)),
+        ("How hard is the water in zone A?", (("zone", "a"),)),
+        ("A pump has stopped. What now?", ()),
         ("price MT-2005", (("mt", "2005"),)),
         ("What is the charge in 2019/20?", (("2019", "20"),)),
         ("E42 has come up. What does it mean?", (("e42",),)),

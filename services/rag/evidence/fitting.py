@@ -187,7 +187,9 @@ def _maximum(function: Callable[[Vector], tuple[float, Vector, Vector]], signals
 def _answer_signals(example: Example, segment: Vector) -> Vector:
     scores = example.signals @ segment
     picked = pick(example.query.question, example.candidates, scores)
-    return measure_answer(example.query, example.candidates, example.signals, scores, picked.places)
+    return measure_answer(
+        example.query, example.candidates, example.signals, scores, picked.places, lacks_kind=picked.lacks_kind
+    )
 
 
 def _outcome(examples: Sequence[Example], segment: Vector, answer: Vector, intercept: float) -> Outcome:
@@ -195,7 +197,9 @@ def _outcome(examples: Sequence[Example], segment: Vector, answer: Vector, inter
     for example in examples:
         scores = example.signals @ segment
         picked = pick(example.query.question, example.candidates, scores)
-        signals = measure_answer(example.query, example.candidates, example.signals, scores, picked.places)
+        signals = measure_answer(
+            example.query, example.candidates, example.signals, scores, picked.places, lacks_kind=picked.lacks_kind
+        )
         logits.append(float(signals @ answer) + intercept)
         # A second that is quoted at any lead is as one that is not behind.
         leads.append(0.0 if picked.supplies_kind else picked.lead)

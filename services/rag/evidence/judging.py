@@ -54,7 +54,9 @@ def judge(
     weights = calibration.weights(reranked=bool(best_passages[0].segment_scores))
     scores = weights.rank(signals)
     picked = pick(query.question, candidates, scores)
-    probability = weights.probability(measure_answer(query, candidates, signals, scores, picked.places))
+    probability = weights.probability(
+        measure_answer(query, candidates, signals, scores, picked.places, lacks_kind=picked.lacks_kind)
+    )
     others = [int(index) for index in np.argsort(-scores, kind="stable") if index not in picked.places]
     return Judgement(
         ranked=tuple(candidates[index] for index in [*picked.places, *others][:keep]),

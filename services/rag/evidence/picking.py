@@ -26,6 +26,9 @@ class Pick:
     """How far the rank score of the first is above the second's."""
     supplies_kind: bool
     """Whether the second holds the kind of answer asked for, and the first does not."""
+    lacks_kind: bool
+    """Whether the kind of answer asked for is known, and not in the first nor in a second of its passage. In another
+    passage it does not count: any handbook has a number somewhere."""
 
     @property
     def places(self) -> list[int]:
@@ -44,21 +47,31 @@ def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np
     """
     first = int(np.argmax(scores))
     if len(candidates) == 1:
-        return Pick(first, None, 0.0, supplies_kind=False)
+        return Pick(first, None, 0.0, supplies_kind=False, lacks_kind=_lacks_kind(question, candidates[first]))
     best = candidates[first]
     gains = np.array([_gain(question, best, candidate) for candidate in candidates])
     gains[first] = -np.inf
     second = int(np.argmax(scores + gains))
     lead = float(scores[first] - scores[second])
-    return Pick(first, second, lead, supplies_kind(question, best, candidates[second]))
+    supplies = supplies_kind(question, best, candidates[second])
+    lacks = _lacks_kind(question, best) and not (supplies and _is_near(best, candidates[second]))
+    return Pick(first, second, lead, supplies, lacks)
 
 
 def _gain(question: Question, first: Candidate, candidate: Candidate) -> float:
-    is_near = candidate.found.chunk.id == first.found.chunk.id
+    is_near = _is_near(first, candidate)
     supplies = supplies_kind(question, first, candidate)
     return SAME_PASSAGE * is_near + SUPPLIES_KIND * supplies + SUPPLIES_KIND_NEARBY * (is_near and supplies)
 
 
 def supplies_kind(question: Question, first: Candidate, second: Candidate) -> bool:
     """Whether the second holds the kind of answer asked for, and the first does not."""
-    return bool(question.kinds) and second.holds_kind and not first.holds_kind
+    return second.holds_kind and _lacks_kind(question, first)
+
+
+def _lacks_kind(question: Question, candidate: Candidate) -> bool:
+    return bool(question.kinds) and not candidate.holds_kind
+
+
+def _is_near(first: Candidate, second: Candidate) -> bool:
+    return second.found.chunk.id == first.found.chunk.id

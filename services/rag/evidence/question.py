@@ -157,4 +157,4 @@ def _names_something(word: Word, text: str) -> bool:
     begins = not text[: word.start].strip(" \"'“‘(") or _SENTENCE_END.search(text[: word.start]) is not None
     if begins:
         return len(word.text) > 1 and word.text.isupper()
-    return word.text not in ("A", "I")
+    return word.text != "I"

@@ -51,7 +51,7 @@ ANSWER_SIGNALS = (
 """score: rank score of the first segment. lead: how far it is above the second that was picked. soft_coverage: the
 best of all segments. missing: weight of the word that the picked segments say least, as a share of the greatest
 possible. names: share of the names that the first one's passage says. no_name: 1 where the question names nothing.
-kind_missing: 1 where neither holds the kind of answer asked for. words: how many words the question has that tell
+kind_missing: 1 where they lack the kind of answer asked for. words: how many words the question has that tell
 something. word_weight: their mean weight, as a share of the greatest possible."""
 
 PARTLY_NAMED = 0.4
@@ -142,11 +142,18 @@ def measure_answer(
     signals: NDArray[np.float64],
     scores: NDArray[np.float64],
     picked: Sequence[int],
+    *,
+    lacks_kind: bool | None = None,
 ) -> NDArray[np.float64]:
-    """ANSWER_SIGNALS of the segments that were picked, among all candidates with their signals and rank scores."""
+    """ANSWER_SIGNALS of the segments that were picked, among all candidates with their signals and rank scores.
+
+    Args:
+        lacks_kind: whether they lack the kind of answer asked for. None: where none of them holds it.
+    """
     question, sought = query.question, query.sought
     quoted = [candidates[index] for index in picked]
-    kind_missing = bool(question.kinds) and not any(candidate.holds_kind for candidate in quoted)
+    if lacks_kind is None:
+        lacks_kind = bool(question.kinds) and not any(candidate.holds_kind for candidate in quoted)
     said = np.max([candidate.said for candidate in quoted], axis=0)
     return np.array(
         [
@@ -156,7 +163,7 @@ def measure_answer(
             sought.heaviest_missing(said) / question.heaviest,
             _named(question.names, (quoted[0].passage_line,)),
             not question.names,
-            kind_missing,
+            lacks_kind,
             len(sought.stems),
             float(sought.weights.mean()) / question.heaviest if len(sought.stems) else 0.0,
         ],
