@@ -180,10 +180,10 @@ def ask(text: str, **fields: Any) -> dict[str, Any]:
     return {"model": "scripted", "messages": [{"role": "user", "content": text}], **fields}
 
 
-def raw_request(body: dict[str, Any]) -> bytes:
-    """A chat completion as it travels, for tests that hold the socket themselves."""
+def raw_request(body: dict[str, Any], path: str = "/v1/chat/completions") -> bytes:
+    """A request as it travels, for tests that hold the socket themselves."""
     content = json.dumps(body).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
     return head.encode() + content
 

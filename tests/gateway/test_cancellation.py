@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -74,12 +75,23 @@ async def test_many_who_leave_at_once_leave_nothing_behind(fresh: Suite) -> None
             pass
 
 
-async def test_a_client_that_stops_reading_holds_the_generation_up_and_not_the_gateways_memory(fresh: Suite) -> None:
+STREAMS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": ask("for ever", stream=True),
+    "/v1/completions": {"model": "scripted", "prompt": "for ever", "stream": True, "max_tokens": 10**6},
+    "/v1/responses": {"model": "scripted", "input": "for ever", "stream": True},
+    "/v1/generate": {"messages": [{"content": "for ever"}], "use_knowledge_base": False},
+}
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_a_client_that_stops_reading_holds_the_generation_up_and_not_the_gateways_memory(
+    fresh: Suite, path: str
+) -> None:
     async with fresh.http() as http:
         await http.get("/v1/models")
         before_bytes = memory_bytes(fresh.gateway)
         reader, writer = await asyncio.open_connection(*fresh.place, limit=2**12)
-        writer.write(raw_request(ask("for ever", stream=True)))
+        writer.write(raw_request(STREAMS[path], path))
         # Once its buffer is full asyncio takes no more from the socket. All of the answer would be some 75 MB.
         await reader.readuntil(b"\n\n")
         await at_rest(fresh.llm)

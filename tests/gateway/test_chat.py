@@ -261,3 +261,12 @@ def test_nulls_mean_absent(openai: OpenAI) -> None:
 def test_a_model_goes_by_its_aliases(openai: OpenAI, model: str) -> None:
     answer = openai.chat.completions.create(model=model, messages=user("hi"))
     assert answer.model == "scripted"
+
+
+@pytest.mark.parametrize("place", ["extra_body", "nvext"])
+def test_nims_guided_fields_restrict_the_answer(openai: OpenAI, place: str) -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    guided = {"guided_json": schema}
+    extra = {"nvext": guided} if place == "nvext" else guided
+    answer = openai.chat.completions.create(model="scripted", messages=user("hello"), extra_body=extra)
+    assert isinstance(json.loads(answer.choices[0].message.content or "")["name"], str)

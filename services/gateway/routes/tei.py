@@ -1,7 +1,7 @@
 """`POST /embed` and `/rerank`: those of Hugging Face's Text Embeddings Inference."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from ledge.embedding.v1 import embedding_pb2
@@ -22,17 +22,14 @@ class EmbedRequest(Body):
     inputs: str | Annotated[list[str], Field(min_length=1, max_length=2048, fail_fast=True)]
     truncate: bool = False
     truncation_direction: Annotated[str, Field(pattern="^(?i:left|right)$")] = "right"
-    prompt_name: str | None = None
+    prompt_name: Literal["query", "passage", "document"] = "passage"
     dimensions: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
 
     @model_validator(mode="before")
     @classmethod
     def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            if body.get("normalize") is False:
-                raise ValueError("normalize is always true")
-            if body.get("prompt_name") is not None and body["prompt_name"] not in PROMPTS:
-                raise ValueError(f"prompt_name is one of {', '.join(PROMPTS)}")
+        if isinstance(body, dict) and body.get("normalize") is False:
+            raise ValueError("normalize is always true")
         return body
 
 
@@ -53,7 +50,7 @@ async def embed(body: EmbedRequest, request: Request) -> Response:
         truncate = "START" if body.truncation_direction.lower() == "left" else "END"
     call = embedding_pb2.EmbedRequest(
         inputs=[body.inputs] if isinstance(body.inputs, str) else body.inputs,
-        input_type=PROMPTS.get(body.prompt_name or "passage"),
+        input_type=PROMPTS[body.prompt_name],
         truncate=truncate,
         dimensions=body.dimensions,
     )
