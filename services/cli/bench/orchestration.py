@@ -205,7 +205,7 @@ def _figures(who: str, times: dict[str, Times]) -> list[Row]:
             "ms",
             baseline="the model's own, asked alone",
             baseline_value=percentile(backend.whole_ms, 50),
-            note=f"a sentence is checked before it is sent; the model's first token: {percentile(backend.first_ms, 50):.0f} ms",
+            note=f"checked before it is sent; the model's first token: {percentile(backend.first_ms, 50):.0f} ms",
         ),
         Row(
             f"whole answer p95, {who}",
