@@ -1,6 +1,7 @@
 """The FastAPI app: routes, the edge in front of them, one error mapping behind them."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import grpc
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from services.gateway import errors
+from services.gateway.api_description import describe
 from services.gateway.config import GatewayConfig
 from services.gateway.edge import Edge
 from services.gateway.peers import Peers
@@ -37,20 +39,15 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 """FastAPI's own would tell every request twice, with the messages of exceptions, which may quote it."""
 
 
-ROUTES = (
-    chat,
-    completions,
-    responses,
-    embeddings,
-    ranking,
-    rerank,
-    tei,
-    blueprint_answers,
-    blueprint_documents,
-    blueprint_collections,
-    models,
-    health,
-)
+ROUTES = {
+    "openai": (chat, completions, responses, embeddings, models),
+    "nemo retriever": (ranking,),
+    "cohere and jina": (rerank,),
+    "text embeddings inference": (tei,),
+    "rag blueprint": (blueprint_answers, blueprint_documents, blueprint_collections),
+    "management": (health,),
+}
+"""The doors, one module each, under the name of whose clients they serve."""
 
 
 def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI:
@@ -67,8 +64,9 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     app.state.peers = peers
     app.state.status = status
     app.state.uploads = Uploads(peers.rag_uploads, config.max_uploads)
-    for module in ROUTES:
-        app.include_router(module.router)
+    for door, modules in ROUTES.items():
+        for module in modules:
+            app.include_router(module.router, tags=[door])
     app.state.mcp = McpDoor(peers, config.cors_allow_origins)
     own = [*management(status), app.state.mcp.route()]
     app.router.routes += own
@@ -77,6 +75,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     app.exception_handler(RequestValidationError)(errors.on_invalid_request)
     app.exception_handler(HTTPException)(errors.on_http_exception)
     app.add_middleware(Edge, config=config, paths=[*(route.path for route in own), "/v1/openapi.json"])
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     if config.cors_allow_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -18,6 +18,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
@@ -111,13 +112,20 @@ class McpDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        # A page that reaches this by a name of its own (DNS rebinding) passes for the same origin; its origin tells.
-        if request.headers.get("origin", "") not in {"", *self._origins}:
-            refused = refusal(PATH, "pages of this origin are not let in: see LEDGE_CORS_ALLOW_ORIGINS", 403)
+        refused = self._refused(request)
+        if refused is not None:
             await refused(scope, receive, send)
             return
         body = await request.body()
         await while_connected(request, self._manager.handle_request(scope, _read_already(body), send))
+
+    def _refused(self, request: Request) -> Response | None:
+        # A page that reaches this by a name of its own (DNS rebinding) passes for the same origin; its origin tells.
+        if request.headers.get("origin", "") not in {"", *self._origins}:
+            return refusal(PATH, "pages of this origin are not let in: see LEDGE_CORS_ALLOW_ORIGINS", 403)
+        if not request.headers.get("content-type", "").lower().startswith("application/json"):
+            return refusal(PATH, "send a message as `content-type: application/json`", 415)
+        return None
 
     async def _list_tools(self, _: ServerRequestContext[Any], __: Any) -> mcp_types.ListToolsResult:
         return mcp_types.ListToolsResult(tools=[SEARCH, ANSWER])
