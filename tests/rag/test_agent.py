@@ -22,6 +22,8 @@ SCRIPT = r"""
 rules:
   - when: "(?s)Last question: .*sum up"
     say: '{"route": "conversation"}'
+  - when: "(?s)valve (V\\d+) stand.*</conversation>.*Last question: And in which shade"
+    say: '{"question": "Which shade is valve \1 painted in?"}'
   - when: "(?s)</conversation>.*Last question: And who leads it"
     say_one_of: ['{"question": "Who leads the laboratory?"}']
   - when: "(?s)<conversation>.*\nQuestion: .*sum up"
@@ -218,3 +220,31 @@ async def test_without_a_model_the_decisions_are_calibrated(suite: Suite, decidi
     assert "14.2 m" in answered.text
     assert "decisions" in answered.done.degraded
     assert "llm" in answered.done.degraded
+
+
+async def test_sixty_four_conversations_at_once_never_mix(rag: "Rag") -> None:
+    """Each points back to a turn of its own, and is condensed, searched and answered by it."""
+    facts = "\n\n".join(
+        f"Valve V{number} is painted in shade S{number} and stands in hall H{number}." for number in range(64)
+    )
+    await ingest(rag, [File("valves.md", f"# Valves\n\n{facts}\n".encode())], "valves")
+
+    async def converse(number: int) -> None:
+        history = [
+            pb.Turn(role=pb.Turn.USER, text=f"In which hall does valve V{number} stand?"),
+            pb.Turn(role=pb.Turn.ASSISTANT, text=f"In hall H{number}."),
+        ]
+        answered = await ask(
+            rag, "And in which shade is it painted?", "valves", effort=pb.BALANCED, policy=pb.QUOTE,
+            judge=pb.MODEL, history=history, without=["hop"],
+        )  # fmt: skip
+        condensed = next(step.detail for step in answered.of("step") if step.name == "condense")
+        assert condensed == f"Which shade is valve V{number} painted in?"
+        assert f"shade S{number} " in answered.text
+        others = [other for other in range(64) if other != number and f"shade S{other} " in answered.text]
+        assert len(others) <= 1, "at most two sentences are quoted"
+        assert (
+            answered.of("citation")[0].passage.text[answered.of("citation")[0].start :].startswith(f"Valve V{number} ")
+        )
+
+    await asyncio.gather(*map(converse, range(64)))
