@@ -52,6 +52,13 @@ def test_the_last_turn_says_what_kind_of_answer_is_wanted() -> None:
     assert understand("What does it cost? And the next?", WORDS, {}, 100, "And the next?").kinds == ("money",)
 
 
+def test_a_year_is_no_telephone_number_and_who_asks_for_a_person_first() -> None:
+    kinds = wanted("What is the extension of the laboratory?")
+    assert holds("Marta Ashby, extension 350.", kinds, "")
+    assert not holds("She has led it since 1948.", kinds, "")
+    assert wanted("Who was in charge of it?") == ("person",)
+
+
 def test_a_year_and_a_code_are_no_amounts() -> None:
     kinds = wanted("How many pumps are there?")
     assert holds("There are 14 pumps.", kinds, "")

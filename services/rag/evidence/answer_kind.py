@@ -57,7 +57,7 @@ _LOOKS = {
     "number": re.compile(
         rf"(?<![\w-])(?!(?:1[5-9]|20)\d\d(?!\d|[,.]\d|\s?[%€£$°µ]))(?:\d[\d,.]*|{_NUMBER_WORD}\b)", re.I
     ),
-    "telephone": re.compile(r"\b\d{3,}\b"),
+    "telephone": re.compile(r"\b(?!(?:1[5-9]|20)\d\d\b(?! \d))\d{3,}\b"),
     "code": re.compile(r"\b[A-Z]{1,4}-?\d+\w*|\b\d{3,}\b"),
     "colour": re.compile(
         r"\b(?:red|blue|green|yellow|orange|white|black|brown|pink|purple|violet|gr[ea]y|amber|silver|gold(?:en)?|"
@@ -104,6 +104,7 @@ _ASKS = [
     (r"\b(?:what|which) (?:was the |is the )?(?:(?:first|last|next|earliest|latest) )?(?:year|date|day|month|time)\b|"
      r"(?:^|[,.;?!] |\b(?:and|since|until|till|by|from) )when\b|\bhow (?:late|early)\b|\bwhen (?:do|does|did|is|was|"
      r"were|are|will|can|may|must|should|has|have)\b", ("date",)),
+    (r"^\W*who(?!se)m?\b", ("person",)),
     (r"\b(?:price|costs?|fees?|charges?|fine|pay|paid|salary|earns?|wages?|deposit|allowance|grant|refund)\b",
      ("money",)),
     (r"\bhow (?:much|big|large|powerful|strong|hard|loud|close|closely|steep|accurate(?:ly)?|tight(?:ly)?)\b",
