@@ -95,10 +95,9 @@ async def ask(
                 answer.citations.append(event.citation)
             case "step":
                 on_step(event.step)
-            case "verdict":
-                answer.verdicts.append(event.verdict)
             case "done":
                 answer.done = event.done
+                answer.verdicts = list(event.done.verdicts)
                 answer.answered = event.done.answered
                 answer.citations = list(event.done.citations) or answer.citations
                 answer.text = event.done.answer or answer.text

@@ -16,11 +16,23 @@ def outcome_of(done: pb.Done) -> dict[str, Any]:
         "answered": done.answered,
         "citations": [citation_of(citation) for citation in done.citations],
         "degraded": list(done.degraded),
+        "verdicts": [verdict_of(verdict) for verdict in done.verdicts],
         "timings_ms": {
             **{step.name: round(step.elapsed_ms, 2) for step in done.steps},
             "first_token": round(done.first_token_ms, 2),
             "total": round(done.elapsed_ms, 2),
         },
+    }
+
+
+def verdict_of(verdict: pb.Verdict) -> dict[str, Any]:
+    """What was found of the answer as a whole, or of its characters `start` to `end`: see `Verdict.Kind`."""
+    of_part = verdict.HasField("start")
+    return {
+        "kind": pb.Verdict.Kind.Name(verdict.kind).lower(),
+        "reason": verdict.reason,
+        "start": verdict.start if of_part else None,
+        "end": verdict.end if of_part else None,
     }
 
 

@@ -160,7 +160,7 @@ class Agent:
         parts = await run.judge.decompose(run.standalone)
         if not parts or len(parts) < 2:
             return ""
-        looks = [await self._looking.look(run, part) for part in parts[:MAX_PARTS]]
+        looks = [await self._looking.look(run, part) for part in dict.fromkeys(parts[:MAX_PARTS])]
         best = [look.judgement.ranked[0] for look in looks if look.judgement.answers]
         whole = run.look.judgement
         rest = [kept for kept in whole.ranked if not any(kept.is_same_as(first) for first in best)]
@@ -261,5 +261,6 @@ class Agent:
                 completion_tokens=run.completion_tokens,
                 route=run.route,
                 steps_taken=run.budget.steps_taken,
+                verdicts=run.verdicts,
             )
         )

@@ -166,6 +166,7 @@ async def test_a_claim_without_support_is_marked_in_the_stream(rag: "Rag") -> No
     answered = await ask(rag, "How tall is the pump house?", "works", effort=pb.BALANCED, policy=pb.COMPOSE)
     marked = verdicts(answered, pb.Verdict.UNSUPPORTED_CLAIM)
     assert [answered.text[it.start : it.end] for it in marked] == ["The pump house is as tall as a church. [1]"]
+    assert list(answered.done.verdicts) == answered.of("verdict")
     place = answered.events.index(pb.AnswerResponse(verdict=marked[0]))
     assert any(event.HasField("token") and "church" in event.token.text for event in answered.events[:place])
     assert answered.events[-1].HasField("done")

@@ -60,6 +60,7 @@ class Run:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     steps: list[pb.Step] = field(default_factory=list)
+    verdicts: list[pb.Verdict] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     first_token_ms: float = 0.0
     _events: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
@@ -79,6 +80,8 @@ class Run:
         for event in events:
             if event.HasField("token") and not self.first_token_ms:
                 self.first_token_ms = self.elapsed_ms()
+            if event.HasField("verdict"):
+                self.verdicts.append(event.verdict)
             self._events.put_nowait(event)
 
     def end(self) -> None:

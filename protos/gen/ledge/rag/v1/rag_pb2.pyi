@@ -437,7 +437,7 @@ class Verdict(_message.Message):
     def __init__(self, kind: _Optional[_Union[Verdict.Kind, str]] = ..., confidence: _Optional[float] = ..., reason: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("answer", "answered", "citations", "steps", "elapsed_ms", "first_token_ms", "degraded", "budget_exhausted", "prompt_tokens", "completion_tokens", "route", "steps_taken")
+    __slots__ = ("answer", "answered", "citations", "steps", "elapsed_ms", "first_token_ms", "degraded", "budget_exhausted", "prompt_tokens", "completion_tokens", "route", "steps_taken", "verdicts")
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     ANSWERED_FIELD_NUMBER: _ClassVar[int]
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -450,6 +450,7 @@ class Done(_message.Message):
     COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     STEPS_TAKEN_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
     answer: str
     answered: bool
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
@@ -462,4 +463,5 @@ class Done(_message.Message):
     completion_tokens: int
     route: Route
     steps_taken: int
-    def __init__(self, answer: _Optional[str] = ..., answered: bool = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., elapsed_ms: _Optional[float] = ..., first_token_ms: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., budget_exhausted: bool = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., route: _Optional[_Union[Route, str]] = ..., steps_taken: _Optional[int] = ...) -> None: ...
+    verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
+    def __init__(self, answer: _Optional[str] = ..., answered: bool = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., elapsed_ms: _Optional[float] = ..., first_token_ms: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., budget_exhausted: bool = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., route: _Optional[_Union[Route, str]] = ..., steps_taken: _Optional[int] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ...) -> None: ...
