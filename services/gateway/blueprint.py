@@ -1,11 +1,11 @@
 """What the RAG blueprint's requests have in common, and how its clients read passages."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from google.protobuf.json_format import MessageToDict
 from ledge.rag.v1 import rag_pb2 as pb
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from services.gateway.body import Body
 from services.gateway.rag_question import Said
@@ -34,19 +34,15 @@ class Message(Body):
 class RetrievalFields(Body):
     """The fields that choose passages. Those that choose the blueprint's own servers and models mean nothing here."""
 
+    REFUSED: ClassVar[Mapping[str, str]] = {
+        "enable_vlm_inference": "images are not read",
+        "enable_filter_generator": "ask a collection by its name",
+        "filter_expr": "ask a collection by its name",
+    }
     collection_names: Annotated[list[str], Field(max_length=16)] = Field(default_factory=list)
     vdb_top_k: Annotated[int, Field(ge=0, le=400)] = MAX_CANDIDATES
     enable_reranker: bool = True
     enable_citations: bool = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            for field in ("enable_vlm_inference", "enable_filter_generator", "filter_expr"):
-                if body.get(field):
-                    raise ValueError(f"{field} is not supported")
-        return body
 
     def mode(self) -> pb.RetrievalMode:
         return pb.HYBRID_RERANKED if self.enable_reranker else pb.HYBRID

@@ -1,8 +1,8 @@
 """What the bodies of all surfaces have in common: how JSON is read, and what its parts are checked against."""
 
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -16,15 +16,23 @@ MAX_UINT32 = 2**32 - 1
 class Body(BaseModel):
     """A part of a request. `null` means absent, as OpenAI's clients send it.
 
-    Fields that OpenAI knows and this suite has no use for (`store`, `user`, `service_tier`, …) are let through.
+    Fields that nobody here knows are let through unread: clients send more (`user`, `service_tier`, …) than any server
+    has a use for. What would change the answer and cannot be honoured is refused, never ignored.
     """
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    REFUSED: ClassVar[Mapping[str, str]] = {}
+    """Fields that may only be absent, false or empty, each with what to do instead."""
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, body: Any) -> Any:
-        return {key: value for key, value in body.items() if value is not None} if isinstance(body, dict) else body
+        if not isinstance(body, dict):
+            return body
+        for field, instead in cls.REFUSED.items():
+            if body.get(field):
+                raise ValueError(f"{field} is not supported: {instead}")
+        return {key: value for key, value in body.items() if value is not None}
 
 
 class _JsonRequest(Request):

@@ -2,10 +2,11 @@
 
 import json
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from ledge.llm.v1 import llm_pb2 as pb
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from services.gateway.body import MAX_UINT32, Body
 from services.gateway.openai_sampling import SamplingFields
@@ -97,10 +98,17 @@ class StreamOptions(Body):
 class ChatCompletionRequest(SamplingFields):
     """`POST /v1/chat/completions`: OpenAI's fields, vLLM's sampling extras, and Ledge's own for `ledge-rag`."""
 
+    REFUSED: ClassVar[Mapping[str, str]] = {
+        "functions": "send tools",
+        "function_call": "send tool_choice",
+        "audio": "send text",
+        "web_search_options": "nothing leaves the site",
+    }
     messages: list[ChatMessage] = Field(min_length=1, max_length=512, fail_fast=True)
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     max_completion_tokens: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
+    modalities: list[str] = Field(default_factory=list, max_length=8, fail_fast=True)
     logprobs: bool | None = None
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
     tools: list[ToolDefinition] = Field(default_factory=list, max_length=128, fail_fast=True)
@@ -110,20 +118,18 @@ class ChatCompletionRequest(SamplingFields):
     effort: Effort | None = None
     """For `ledge-rag`: how much work an answer may take."""
 
-    @model_validator(mode="before")
+    @field_validator("modalities")
     @classmethod
-    def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            for field in ("functions", "function_call"):
-                if body.get(field) is not None:
-                    raise ValueError(f"{field} is not supported: send tools and tool_choice")
-            if body.get("audio") is not None or "audio" in (body.get("modalities") or ()):
-                raise ValueError("audio is not supported: send text")
-            if body.get("web_search_options") is not None:
-                raise ValueError("web_search_options is not supported: nothing leaves the site")
-            if body.get("top_logprobs") and not body.get("logprobs"):
-                raise ValueError("top_logprobs needs logprobs")
-        return body
+    def _only_text(cls, modalities: list[str]) -> list[str]:
+        if "audio" in modalities:
+            raise ValueError("audio is not supported: send text")
+        return modalities
+
+    @model_validator(mode="after")
+    def _logprobs_are_asked_for(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs")
+        return self
 
     def to_protobuf(self, model: str) -> pb.ChatRequest:
         """The call that this request means; absent fields stay absent, so that the service's defaults hold."""

@@ -1,8 +1,8 @@
 """OpenAI's responses in: the request schema, and the chat it means. Nothing is stored: the input holds all."""
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from ledge.llm.v1 import llm_pb2 as pb
 from pydantic import Field, JsonValue, model_validator
@@ -21,6 +21,7 @@ _ROLES = {
 }
 _TEXTS = ("input_text", "output_text", "text")
 LOGPROBS = "message.output_text.logprobs"
+NOTHING_IS_KEPT = "nothing is kept, send all of the input each time"
 
 
 class ContentPart(Body):
@@ -79,6 +80,13 @@ class TextConfig(Body):
 class ResponsesRequest(Body):
     """OpenAI's fields, and Ledge's own for `ledge-rag`."""
 
+    REFUSED: ClassVar[Mapping[str, str]] = {
+        "store": "responses are not kept, send store=false",
+        "previous_response_id": NOTHING_IS_KEPT,
+        "conversation": NOTHING_IS_KEPT,
+        "prompt": NOTHING_IS_KEPT,
+        "background": "wait for the response, or stream it",
+    }
     model: str = ""
     input: str | Annotated[list[InputItem], Field(min_length=1, max_length=512, fail_fast=True)]
     instructions: str = ""
@@ -101,16 +109,8 @@ class ResponsesRequest(Body):
     @model_validator(mode="before")
     @classmethod
     def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
-        if isinstance(body, dict):
-            if body.get("store"):
-                raise ValueError("store is not supported, responses are not kept: send store=false")
-            for field in ("previous_response_id", "conversation", "prompt"):
-                if body.get(field) is not None:
-                    raise ValueError(f"{field} is not supported, nothing is kept: send all of the input each time")
-            if body.get("background"):
-                raise ValueError("background is not supported: wait for the response, or stream it")
-            if body.get("truncation") not in (None, "disabled"):
-                raise ValueError("truncation is not supported: what does not fit the context is refused")
+        if isinstance(body, dict) and body.get("truncation") not in (None, "disabled"):
+            raise ValueError("truncation is not supported: what does not fit the context is refused")
         return body
 
     def to_protobuf(self, model: str) -> pb.ChatRequest:

@@ -28,7 +28,7 @@ async def test_passages_come_back_best_first(http: httpx.AsyncClient) -> None:
         ({"passages": [{"text": ""}]}, 400, "passage 0 is empty"),
         ({"query": {"text": " "}}, 400, "query is empty"),
         ({"query": "plain"}, 400, "query"),
-        ({"passages": [{"text": "a", "image": "data:"}]}, 400, "images"),
+        ({"passages": [{"text": "a", "image": "data:"}]}, 400, "image is not supported"),
         ({"truncate": "START"}, 400, "truncate"),
         ({"passages": [{"text": "word " * 600}]}, 400, "passage 0"),
         ({"passages": [{"text": "a"}] * 1001}, 400, "at most 1000"),

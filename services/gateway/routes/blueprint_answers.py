@@ -3,12 +3,12 @@
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Request
 from ledge.llm.v1 import llm_pb2
 from ledge.rag.v1 import rag_pb2 as pb
-from pydantic import Field, model_validator
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.blueprint import (
@@ -36,6 +36,10 @@ _ROLES = {"system": llm_pb2.Message.SYSTEM, "user": llm_pb2.Message.USER, "assis
 class Prompt(RetrievalFields):
     """The settings of how a model samples apply where the model alone is asked (`use_knowledge_base` false)."""
 
+    REFUSED: ClassVar[Mapping[str, str]] = {
+        **RetrievalFields.REFUSED,
+        "confidence_threshold": "whether the evidence suffices is calibrated",
+    }
     messages: list[Message] = Field(min_length=1, max_length=512, fail_fast=True)
     use_knowledge_base: bool = True
     model: str = ""
@@ -46,13 +50,6 @@ class Prompt(RetrievalFields):
     enable_query_rewriting: bool = False
     agentic: bool = False
     enable_streaming: bool = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_threshold(cls, body: Any) -> Any:
-        if isinstance(body, dict) and body.get("confidence_threshold"):
-            raise ValueError("confidence_threshold is not supported: whether the evidence suffices is calibrated")
-        return body
 
     def question(self) -> pb.AnswerRequest:
         effort: Effort = "thorough" if self.agentic else "balanced" if self.enable_query_rewriting else "fast"
@@ -77,17 +74,14 @@ class Prompt(RetrievalFields):
 
 
 class DocumentSearch(RetrievalFields):
+    REFUSED: ClassVar[Mapping[str, str]] = {
+        **RetrievalFields.REFUSED,
+        "enable_query_rewriting": "/v1/generate rewrites",
+    }
     query: Content
     reranker_top_k: Annotated[int, Field(ge=0, le=100)] = 10
     confidence_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Passages that score less are left out."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_rewriting(cls, body: Any) -> Any:
-        if isinstance(body, dict) and body.get("enable_query_rewriting"):
-            raise ValueError("enable_query_rewriting is not supported here: /v1/generate rewrites")
-        return body
 
 
 @router.post("/v1/generate")

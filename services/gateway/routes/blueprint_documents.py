@@ -1,13 +1,13 @@
 """`/v1/documents` and `/v1/status`: the RAG blueprint's ingestion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Body, Query, Request
 from google.protobuf.json_format import MessageToDict
 from ledge.rag.v1 import rag_pb2 as pb
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import JSONResponse, Response
@@ -56,16 +56,10 @@ class CustomMetadata(JsonBody):
 class UploadSettings(JsonBody):
     """How to cut documents is the suite's own affair: `split_options` and the like are let through unread."""
 
+    REFUSED: ClassVar[Mapping[str, str]] = {"generate_summary": "no summaries are made"}
     collection_name: str = ""
     blocking: bool = False
     custom_metadata: list[CustomMetadata] = Field(default_factory=list, max_length=MAX_FILES, fail_fast=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_summaries(cls, body: Any) -> Any:
-        if isinstance(body, dict) and body.get("generate_summary"):
-            raise ValueError("generate_summary is not supported")
-        return body
 
 
 class _SmallSpools(MultiPartParser):

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Request
 from ledge.llm.v1 import llm_pb2 as pb
@@ -28,6 +28,7 @@ FEW = Field(min_length=1, max_length=MAX_PROMPTS, fail_fast=True)
 class CompletionRequest(SamplingFields):
     """OpenAI's fields and vLLM's sampling extras."""
 
+    REFUSED: ClassVar[Mapping[str, str]] = {"suffix": "the text is continued, nothing is filled in"}
     prompt: str | TokenIds | Annotated[list[str], FEW] | Annotated[list[TokenIds], FEW]
     """A text, or token ids of the served model, or several of either."""
     stream: bool = False
@@ -39,8 +40,6 @@ class CompletionRequest(SamplingFields):
     @classmethod
     def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
         if isinstance(body, dict):
-            if body.get("suffix"):
-                raise ValueError("suffix is not supported: the text is continued, nothing is filled in")
             if body.get("best_of") not in (None, 1, body.get("n")):
                 raise ValueError("best_of is not supported: ask for n answers")
             if body.get("echo") and body.get("logprobs") is not None:

@@ -1,6 +1,8 @@
 """Health of the gateway itself, and of the services behind it when asked."""
 
 import asyncio
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -25,19 +27,26 @@ async def health(request: Request, check_dependencies: bool = False) -> Response
         body = {"status": "not_ready", "message": f"gateway is {status.message}"}
     if check_dependencies:
         peers: Peers = request.app.state.peers
-        states = await asyncio.gather(*(service_state(name, stub) for name, stub in peers.health.items()))
-        body["dependencies"] = dict(zip(peers.health, states, strict=True))
-        body |= _as_the_blueprint_has_it(body["dependencies"])
-        if status.ready and any(state != "SERVING" for state in states):
+        answers = await asyncio.gather(*(_asked(name, stub) for name, stub in peers.health.items()))
+        body["dependencies"] = {name: state for name, state, _ in answers}
+        body |= _as_the_blueprint_has_it(answers)
+        if status.ready and any(state != "SERVING" for _, state, _ in answers):
             body["status"] = "degraded"
     return JSONResponse(body, 200 if status.ready else 503)
 
 
-def _as_the_blueprint_has_it(states: dict[str, str]) -> dict[str, Any]:
+async def _asked(name: str, stub: Any) -> tuple[str, str, float]:
+    """A service's name, what it says of its health, and after how many milliseconds."""
+    asked_s = time.monotonic()
+    state = await service_state(name, stub)
+    return name, state, round((time.monotonic() - asked_s) * 1000, 1)
+
+
+def _as_the_blueprint_has_it(answers: Iterable[tuple[str, str, float]]) -> dict[str, Any]:
     """The same for the RAG blueprint's page, which reads lists of services by kind. Addresses are not told."""
     services = [
-        {"service": name, "url": "", "status": "healthy" if state == "SERVING" else "unhealthy", "latency_ms": 0}
-        for name, state in states.items()
+        {"service": name, "url": "", "status": "healthy" if state == "SERVING" else "unhealthy", "latency_ms": ms}
+        for name, state, ms in answers
     ]
     return {"nim": services, "databases": [], "object_storage": [], "processing": [], "task_management": []}
 

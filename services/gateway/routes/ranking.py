@@ -1,10 +1,11 @@
 """`POST /v1/ranking`: NeMo Retriever's reranking."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from fastapi import APIRouter, Request
 from ledge.reranking.v1 import reranking_pb2 as pb
-from pydantic import Field, model_validator
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import Body, JsonRoute
@@ -16,14 +17,8 @@ MAX_PASSAGES = 1000
 
 
 class Text(Body):
+    REFUSED: ClassVar[Mapping[str, str]] = {"image": "send text"}
     text: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_images(cls, body: Any) -> Any:
-        if isinstance(body, dict) and body.get("image") is not None:
-            raise ValueError("images are not supported: send text")
-        return body
 
 
 class RankingRequest(Body):
