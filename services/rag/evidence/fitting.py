@@ -39,6 +39,12 @@ REFUSED = 0.8
 """Share of the unanswerable questions that the threshold refuses; beyond that it refuses as few as it can."""
 
 
+_TOO_FEW = (
+    f"too few questions: it takes {LEAST} of kind one-hop or follow-up whose answer is found, with different answers, "
+    f"and {LEAST} that are unanswerable"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A question whose answer is known, and what was found for it."""
@@ -110,10 +116,7 @@ def _suffices(examples: Sequence[Example]) -> bool:
 
 def _fit(examples: Sequence[Example]) -> tuple[Weights, Outcome]:
     if not _suffices(examples):
-        raise InvalidInput(
-            f"too few questions: it takes {LEAST} of kind one-hop or follow-up whose answer is found, "
-            f"and {LEAST} that are unanswerable"
-        )
+        raise InvalidInput(_TOO_FEW)
     outcome = _cross_validate(examples)
     answerable = np.array([example.answerable for example in examples])
     segment = _rank_weights(examples)
@@ -124,6 +127,8 @@ def _fit(examples: Sequence[Example]) -> tuple[Weights, Outcome]:
 
 def _rank_weights(examples: Sequence[Example]) -> Vector:
     used = [example for example in examples if example.kind in RANKED_KINDS and example.holds.any()]
+    if not used:
+        raise InvalidInput(_TOO_FEW)
     spread = np.concatenate([example.signals for example in used]).std(axis=0) + 1e-6
     scaled = [(example.signals / spread, example.holds) for example in used]
 
@@ -149,6 +154,8 @@ def _rank_weights(examples: Sequence[Example]) -> Vector:
 def _answer_weights(examples: Sequence[Example], segment: Vector) -> tuple[Vector, float]:
     signals = np.array([_answer_signals(example, segment) for example in examples])
     answerable = np.array([example.answerable for example in examples], np.float64)
+    if answerable.all() or not answerable.any():
+        raise InvalidInput(_TOO_FEW)
     mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-6
     scaled = np.c_[(signals - mean) / spread, np.ones(len(signals))]
     importance = np.where(answerable > 0, 0.5 / answerable.mean(), 0.5 / (1 - answerable).mean())
@@ -253,11 +260,13 @@ def _figures(examples: Sequence[Example], outcome: Outcome, weights: Weights) ->
     answered = outcome.probabilities >= weights.threshold
     is_second_quoted = outcome.leads <= weights.second_within
     holds = outcome.first_holds | (outcome.second_holds & is_second_quoted)
-    figures = {}
+    figures = {"questions": float(len(examples))}
     if answerable.any() and not answerable.all():
         above = outcome.probabilities[answerable][:, np.newaxis] > outcome.probabilities[~answerable]
         figures["area_under_roc"] = float(above.mean())
         figures["refused_unanswerable"] = float((~answered[~answerable]).mean())
+    if not answerable.any():
+        return figures
     figures["refused_answerable"] = float((~answered[answerable]).mean())
     for kind in sorted(set(kinds[answerable])):
         of_kind = kinds == kind
