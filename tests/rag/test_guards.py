@@ -47,6 +47,12 @@ rules:
     say: '{"topic": "pirates"}'
   - when: "(?s)Topics:"
     say: '{"topic": "none of them"}'
+  - when: "(?s)</conversation>.*Last question: When is it open"
+    say: '{"question": "When is the garden of the works open?"}'
+  - when: "Sentence: .*write to"
+    say: '{"supported": false}'
+  - when: "(?s)<notes>\n\\[1\\]"
+    say: "The garden of the works is open on Sundays. The garden is open: write to ada.brandt@works.example."
 """
 
 PERSONNEL = File(
@@ -182,6 +188,26 @@ async def test_a_sentence_on_a_blocked_topic_is_not_sent(rag: "Rag") -> None:
     assert "52,000" not in answered.text
     assert pb.Verdict.BLOCKED in kinds(answered)
     assert answered.text.endswith("I do not talk about salaries.")
+
+
+async def test_guards_grounding_citations_conversation_and_streaming_work_together(rag: "Rag") -> None:
+    history = [pb.Turn(role=pb.Turn.USER, text="Is there a garden?")]
+    answered = await ask(
+        rag, "When is it open, I am joe@home.example?", "personnel",
+        effort=pb.THOROUGH, policy=pb.COMPOSE, judge=pb.MODEL, history=history,
+    )  # fmt: skip
+    steps = [step.name for step in answered.of("step")]
+    for name in ("guard", "route", "condense", "encode", "retrieve", "rerank", "grade", "ground", "generate", "verify"):
+        assert name in steps, name
+    assert answered.text.startswith("The garden of the works is open on Sundays. [1]")
+    assert "‹e-mail address›" in answered.text
+    assert "@" not in str(answered.events)
+    told = kinds(answered)
+    assert told[0] == pb.Verdict.REDACTED, "of the question"
+    assert told.count(pb.Verdict.REDACTED) == 2
+    assert pb.Verdict.UNSUPPORTED_CLAIM in told
+    arrived = [event.WhichOneof("event") for event in answered.events]
+    assert arrived.index("citation") < arrived.index("token") < len(arrived) - 1 - arrived[::-1].index("step")
 
 
 async def test_settings_hold_for_their_collection_alone(rag: "Rag") -> None:
