@@ -149,7 +149,13 @@ def print_indented(text: Text, console: Console, indent: int = 4) -> None:
 
 def print_timings(answer: Answer, console: Console) -> None:
     """The time that each stage took, and what was done without."""
-    stages = [f"{step.name} {step.elapsed_ms:.0f} ms" for step in answer.done.steps]
+    spent_ms: dict[str, list[float]] = {}
+    for step in answer.done.steps:
+        spent_ms.setdefault(step.name, []).append(step.elapsed_ms)
+    stages = [
+        f"{len(times)} × {name} {sum(times):.0f} ms" if len(times) > 1 else f"{name} {times[0]:.0f} ms"
+        for name, times in spent_ms.items()
+    ]
     total = [f"first words {answer.done.first_token_ms:.0f} ms", f"total {answer.done.elapsed_ms:.0f} ms"]
     console.print()
     console.print(Text(" · ".join([*stages, *total]), "dim"), soft_wrap=True)
