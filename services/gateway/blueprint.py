@@ -5,8 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from google.protobuf.json_format import MessageToDict
 from ledge.rag.v1 import rag_pb2 as pb
+from ledge.retrieval.v1 import retrieval_pb2
 from pydantic import Field
 
+from services.gateway.blueprint_filter import filter_of
 from services.gateway.body import Body
 from services.gateway.rag_question import Said
 from services.kit.errors import InvalidInput
@@ -36,13 +38,17 @@ class RetrievalFields(Body):
 
     REFUSED: ClassVar[Mapping[str, str]] = {
         "enable_vlm_inference": "images are not read",
-        "enable_filter_generator": "ask a collection by its name",
-        "filter_expr": "ask a collection by its name",
+        "enable_filter_generator": "send filter_expr",
     }
     collection_names: Annotated[list[str], Field(max_length=16)] = Field(default_factory=list)
     vdb_top_k: Annotated[int, Field(ge=0, le=400)] = MAX_CANDIDATES
     enable_reranker: bool = True
     enable_citations: bool = True
+    filter_expr: str | Annotated[list[Any], Field(max_length=0)] = ""
+
+    def filter(self) -> retrieval_pb2.Filter | None:
+        """What passages must fit; None where nothing is asked."""
+        return filter_of(self.filter_expr) if isinstance(self.filter_expr, str) and self.filter_expr.strip() else None
 
     def mode(self) -> pb.RetrievalMode:
         return pb.HYBRID_RERANKED if self.enable_reranker else pb.HYBRID

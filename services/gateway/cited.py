@@ -49,6 +49,7 @@ def citation_of(citation: pb.Citation) -> dict[str, Any]:
 def passage_of(passage: pb.Passage) -> dict[str, Any]:
     """A passage, and where it stands."""
     return {
+        "collection": passage.collection,
         "document": passage.document,
         "page": passage.page if passage.HasField("page") else None,
         "heading": " > ".join(passage.headings),

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from services.gateway.body import MAX_UINT32, Body
 from services.gateway.openai_sampling import SamplingFields
-from services.gateway.rag_question import Effort
+from services.gateway.rag_question import DocumentFields
 from services.kit.errors import InvalidInput
 
 FINISH_REASONS = {pb.STOP: "stop", pb.LENGTH: "length", pb.TOOL_CALLS: "tool_calls"}
@@ -95,7 +95,7 @@ class StreamOptions(Body):
     include_usage: bool = False
 
 
-class ChatCompletionRequest(SamplingFields):
+class ChatCompletionRequest(SamplingFields, DocumentFields):
     """`POST /v1/chat/completions`: OpenAI's fields, vLLM's sampling extras, and Ledge's own for `ledge-rag`."""
 
     REFUSED: ClassVar[Mapping[str, str]] = {
@@ -113,10 +113,6 @@ class ChatCompletionRequest(SamplingFields):
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
     tools: list[ToolDefinition] = Field(default_factory=list, max_length=128, fail_fast=True)
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
-    collection: str | None = None
-    """For `ledge-rag`: the collection to answer from."""
-    effort: Effort | None = None
-    """For `ledge-rag`: how much work an answer may take."""
 
     @field_validator("modalities")
     @classmethod

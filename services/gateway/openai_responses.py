@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 from services.gateway.body import MAX_UINT32, Body
 from services.gateway.openai_chat import FunctionDefinition, tool_of
 from services.gateway.openai_sampling import ANY_OBJECT, schema_constraint
-from services.gateway.rag_question import Effort, Said
+from services.gateway.rag_question import DocumentFields, Said
 from services.kit.errors import InvalidInput
 
 _ROLES = {
@@ -77,7 +77,7 @@ class TextConfig(Body):
     format: TextFormat = TextFormat()
 
 
-class ResponsesRequest(Body):
+class ResponsesRequest(DocumentFields):
     """OpenAI's fields, and Ledge's own for `ledge-rag`."""
 
     REFUSED: ClassVar[Mapping[str, str]] = {
@@ -101,10 +101,6 @@ class ResponsesRequest(Body):
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
     include: list[str] = Field(default_factory=list, max_length=32, fail_fast=True)
     metadata: dict[str, str] = Field({}, max_length=16)
-    collection: str | None = None
-    """For `ledge-rag`: the collection to answer from."""
-    effort: Effort | None = None
-    """For `ledge-rag`: how much work an answer may take."""
 
     @model_validator(mode="before")
     @classmethod

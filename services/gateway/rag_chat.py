@@ -10,7 +10,7 @@ from ledge.rag.v1 import rag_pb2 as pb
 from services.gateway.cited import outcome_of
 from services.gateway.openai_chat import ChatCompletionRequest
 from services.gateway.peers import Peers
-from services.gateway.rag_question import Said, answer_request
+from services.gateway.rag_question import Said
 from services.gateway.streaming import cancelled_after, event
 from services.kit.errors import EngineFailed, InvalidInput
 
@@ -20,8 +20,7 @@ def question_of(body: ChatCompletionRequest) -> pb.AnswerRequest:
     formatted = body.response_format is not None and body.response_format.type != "text"
     if body.tools or formatted or body.logprobs or body.n not in (None, 1):
         raise InvalidInput("answers from documents take no tools, no response_format, no logprobs, and n=1 only")
-    said = [Said(message.role, message.text()) for message in body.messages]
-    return answer_request(said, [body.collection] if body.collection else [], body.effort)
+    return body.question([Said(message.role, message.text()) for message in body.messages])
 
 
 async def answer(peers: Peers, body: ChatCompletionRequest) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from google.protobuf.json_format import ParseDict, ParseError
 from ledge.rag.v1 import rag_pb2 as pb
+from ledge.retrieval.v1 import retrieval_pb2
+from pydantic import Field, JsonValue
 
+from services.gateway.body import Body
 from services.kit.errors import InvalidInput
 
 MAX_HISTORY_TURNS = 64
@@ -44,3 +48,27 @@ def answer_request(
     if effort is not None:
         request.effort = EFFORTS[effort]
     return request
+
+
+class DocumentFields(Body):
+    """Ledge's own fields for `ledge-rag`, beside those of a door."""
+
+    collection: str | None = None
+    """The collection to answer from."""
+    collections: Annotated[list[str], Field(max_length=16, fail_fast=True)] = Field(default_factory=list)
+    """The same where there are several."""
+    filter: dict[str, JsonValue] | None = None
+    """What passages must fit: `ledge.retrieval.v1.Filter` as JSON."""
+    effort: Effort | None = None
+    """How much work an answer may take."""
+
+    def question(self, said: Sequence[Said]) -> pb.AnswerRequest:
+        """The question that a conversation asks of these documents."""
+        collections = [*([self.collection] if self.collection else []), *self.collections]
+        request = answer_request(said, collections, self.effort)
+        if self.filter is not None:
+            try:
+                request.filter.CopyFrom(ParseDict(self.filter, retrieval_pb2.Filter()))
+            except (ParseError, ValueError, RecursionError) as error:
+                raise InvalidInput("filter is no ledge.retrieval.v1.Filter as JSON") from error
+        return request

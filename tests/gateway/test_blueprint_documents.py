@@ -65,6 +65,13 @@ async def test_a_collection_is_made_filled_listed_searched_and_deleted(http: htt
     assert "rye" in found.json()["results"][0]["content"]
     assert found.json()["results"][0]["metadata"]["content_metadata"]["county"] == "Essex"
 
+    for county, count in (("Essex", 1), ("Kent", 0)):
+        asked = {"collection_names": ["mills"], "filter_expr": f'content_metadata["county"] == "{county}"'}
+        fitting = await http.post("/v1/search", json={"query": "what does the mill grind", **asked})
+        assert fitting.json()["total_results"] == count
+        answer = await http.post("/v1/generate", json={"messages": [{"content": "What does the mill grind?"}], **asked})
+        assert ("rye" in answer.text) == bool(count)
+
     gone = await http.request("DELETE", "/v1/collections", json=["mills", "nowhere"])
     assert gone.json()["successful"] == ["mills"]
     assert [one["collection_name"] for one in gone.json()["failed"]] == ["nowhere"]

@@ -96,6 +96,16 @@ def test_a_response_understands_what_was_said_before(client: OpenAI) -> None:
     assert (response.model_extra or {})["answered"] is True
 
 
+@pytest.mark.parametrize(("document", "answered"), [("handbook.md", True), ("other.md", False)])
+def test_only_passages_that_fit_the_filter_are_answered_from(client: OpenAI, document: str, answered: bool) -> None:
+    extra = {"filter": {"must": [{"match": {"field": "document", "any_of": [document]}}]}, "collections": ["default"]}
+    chat = client.chat.completions.create(model="ledge-rag", messages=user(TALL), extra_body=extra)
+    response = client.responses.create(model="ledge-rag", input=TALL, extra_body=extra)
+    for told in (chat.model_extra or {}, response.model_extra or {}):
+        assert told["answered"] is answered
+        assert {citation["collection"] for citation in told["citations"]} <= {"default"}
+
+
 def test_a_response_from_the_documents_takes_no_tools(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="no tools"):
         client.responses.create(
@@ -116,6 +126,8 @@ def test_a_response_from_the_documents_takes_no_tools(client: OpenAI) -> None:
         ({"messages": user(" ")}, "question"),
         ({"extra_body": {"collection": "Not A Name"}}, "name of a collection"),
         ({"extra_body": {"effort": "heroic"}}, "effort"),
+        ({"extra_body": {"filter": {"must": "x"}}}, "filter is no"),
+        ({"extra_body": {"collections": ["a"] * 17}}, "collections"),
     ],
     ids=lambda value: str(value)[:30],
 )

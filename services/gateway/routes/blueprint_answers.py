@@ -56,6 +56,8 @@ class Prompt(RetrievalFields):
         request = answer_request([message.said() for message in self.messages], self.collection_names, effort)
         request.candidates = min(max(1, self.vdb_top_k), MAX_CANDIDATES)
         request.mode = self.mode()
+        if (restriction := self.filter()) is not None:
+            request.filter.CopyFrom(restriction)
         return request
 
     def chat(self, model: str) -> llm_pb2.ChatRequest:
@@ -105,6 +107,7 @@ async def search(body: DocumentSearch, request: Request) -> Response:
         query=text_of(body.query),
         limit=body.reranker_top_k,
         mode=body.mode(),
+        filter=body.filter(),
     )
     response = await while_connected(request, peers.rag.Search(call))
     found = [source_of(passage) for passage in response.passages if passage.score >= body.confidence_threshold]

@@ -55,6 +55,7 @@ class AnswerArguments(Body):
 
 
 class PassageFound(BaseModel):
+    collection: str
     document: str
     page: int | None
     heading: str
@@ -76,12 +77,22 @@ class Cited(PassageFound):
     end: int
 
 
+class Found(BaseModel):
+    kind: str
+    """For example `unsupported_claim` or `redacted`."""
+    reason: str
+    start: int | None
+    end: int | None
+
+
 class Answered(BaseModel):
     answer: str
     answered: bool
     """False: nothing in the documents supports an answer, and `answer` says so."""
     citations: list[Cited]
     degraded: list[str]
+    verdicts: list[Found]
+    """What was found of the answer as a whole, or of its characters `start` to `end`."""
 
 
 class McpDoor:
@@ -160,7 +171,7 @@ class McpDoor:
             async for response in stream:
                 if response.HasField("done"):
                     outcome = outcome_of(response.done)
-                    told = {name: outcome[name] for name in ("answered", "citations", "degraded")}
+                    told = {name: outcome[name] for name in ("answered", "citations", "degraded", "verdicts")}
                     sources = [f"[{cited['number']}] {_place(cited)}" for cited in outcome["citations"]]
                     text = "\n".join([response.done.answer, *sources])
                     return _result(text, {"answer": response.done.answer, **told})

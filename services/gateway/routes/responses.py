@@ -13,7 +13,6 @@ from services.gateway.cited import outcome_of
 from services.gateway.openai_response_events import Event, ResponseInTheMaking, framed, usage_of
 from services.gateway.openai_responses import ResponsesRequest
 from services.gateway.peers import Peers
-from services.gateway.rag_question import answer_request
 from services.gateway.streaming import Ending, cancelled_after, event_stream, while_connected
 from services.kit.errors import EngineFailed, InvalidInput
 
@@ -78,7 +77,7 @@ async def _answered(peers: Peers, body: ResponsesRequest, made: ResponseInTheMak
     """From the documents; a citation is an annotation where its mark stands."""
     if body.tools or body.formatted():
         raise InvalidInput("answers from documents take no tools and no text.format")
-    stream = peers.rag.Answer(answer_request(body.said(), [body.collection] if body.collection else [], body.effort))
+    stream = peers.rag.Answer(body.question(body.said()))
     begun = False
     with cancelled_after(stream):
         async for response in stream:
