@@ -1,12 +1,21 @@
 """A service once for each of its engines, as real processes, for tests of what every engine promises."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
 from tests.processes import ServiceProcess, service
+
+ON_TORCH = {"sentence-transformers", "cross-encoder", "vllm"}
+"""What `make test-torch` runs, in an environment of its own."""
+
+
+def rows(engines: Sequence[str]) -> list[Any]:
+    """The engines as parameters of a fixture."""
+    return [pytest.param(engine, marks=pytest.mark.torch if engine in ON_TORCH else ()) for engine in engines]
 
 
 @contextmanager

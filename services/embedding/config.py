@@ -7,4 +7,5 @@ class EmbeddingConfig(EncoderConfig):
     """Settings of the embedding service."""
 
     engine: str = "ctranslate2"
-    """`ctranslate2` (int8 on the CPU), or `scripted` (hashed words, no weights; for tests)."""
+    """`ctranslate2` (int8 on the CPU), `sentence-transformers` (torch; CUDA, or the CPU), or `scripted` (hashed words,
+    no weights; for tests)."""

@@ -7,4 +7,5 @@ class RerankingConfig(EncoderConfig):
     """Settings of the reranking service."""
 
     engine: str = "late-interaction"
-    """`late-interaction` (token vectors of the encoder compared, ColBERT's MaxSim), or `scripted` (shared words)."""
+    """`late-interaction` (token vectors of the encoder compared, ColBERT's MaxSim), `cross-encoder` (torch; reads query
+    and passage together), or `scripted` (shared words)."""

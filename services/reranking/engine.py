@@ -66,7 +66,7 @@ class Score:
 
     passage: float
     segments: Sequence[float]
-    """One a segment, in order."""
+    """One a segment, in order; empty where the engine scores whole passages only."""
 
 
 class Engine(Protocol):

@@ -6,10 +6,10 @@ import grpc
 import pytest
 from ledge.embedding.v1 import embedding_pb2_grpc as rpc
 
-from tests.engines import a_process_each
+from tests.engines import a_process_each, rows
 from tests.processes import ServiceProcess
 
-NEEDS = {"scripted": "numpy", "ctranslate2": "ctranslate2"}
+NEEDS = {"scripted": "numpy", "ctranslate2": "ctranslate2", "sentence-transformers": "sentence_transformers"}
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def start() -> Iterator[Callable[[str], ServiceProcess]]:
         yield start
 
 
-@pytest.fixture(params=sorted(NEEDS))
+@pytest.fixture(params=rows(sorted(NEEDS)))
 def embedding(request: pytest.FixtureRequest, start: Callable[[str], ServiceProcess]) -> ServiceProcess:
     """Every engine in turn: what is tested with it is the contract."""
     return start(request.param)

@@ -14,9 +14,16 @@ async def load(config: EmbeddingConfig) -> Engine:
             from services.embedding.engines.ctranslate2 import load_ctranslate2
 
             return await asyncio.to_thread(load_ctranslate2, config)
+        case "sentence-transformers":
+            from services.embedding.engines.sentence_transformers import load_sentence_transformers
+
+            return await asyncio.to_thread(load_sentence_transformers, config)
         case "scripted":
             from services.embedding.engines.scripted import load_scripted
 
             return load_scripted(config)
         case unknown:
-            raise NotFound(f"there is no embedding engine {unknown!r}; set LEDGE_ENGINE to ctranslate2 or scripted")
+            raise NotFound(
+                f"there is no embedding engine {unknown!r}; set LEDGE_ENGINE to ctranslate2, sentence-transformers or "
+                "scripted"
+            )

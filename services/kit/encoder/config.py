@@ -1,6 +1,6 @@
 """Settings of every service that encodes text."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,13 @@ class EncoderConfig(ServiceConfig):
     """Put before each passage. Absent: what the model's own files say; most models have none."""
 
     compute_type: Literal["int8", "float32"] = "int8"
-    """Arithmetic of the encoder. `float32` is exact, and takes twice the time and four times the memory of weights."""
+    """Arithmetic of the encoder in `ctranslate2` and `late-interaction`. `float32` is exact, and takes twice the time
+    and four times the memory of weights."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """Where torch computes (`sentence-transformers`, `cross-encoder`): `auto` takes CUDA where there is one, else the
+    CPU; `cuda:1` is a certain one."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Arithmetic of torch. Half precision halves memory and pays on CUDA; scores then differ in the third digit."""
     workers: int = Field(2, ge=1, le=256)
     """Batches encoded side by side; about the number of cores."""
     threads_per_worker: int = Field(1, ge=1, le=256)

@@ -14,11 +14,16 @@ async def load(config: RerankingConfig) -> Engine:
             from services.reranking.engines.late_interaction import load_late_interaction
 
             return await asyncio.to_thread(load_late_interaction, config)
+        case "cross-encoder":
+            from services.reranking.engines.cross_encoder import load_cross_encoder
+
+            return await asyncio.to_thread(load_cross_encoder, config)
         case "scripted":
             from services.reranking.engines.scripted import Scripted
 
             return Scripted()
         case unknown:
             raise NotFound(
-                f"there is no reranking engine {unknown!r}; set LEDGE_ENGINE to late-interaction or scripted"
+                f"there is no reranking engine {unknown!r}; set LEDGE_ENGINE to late-interaction, cross-encoder or "
+                "scripted"
             )
