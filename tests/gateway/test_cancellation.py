@@ -77,9 +77,8 @@ async def test_many_who_leave_at_once_leave_nothing_behind(fresh: Suite) -> None
 
 STREAMS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": ask("for ever", stream=True),
-    "/v1/completions": {"model": "scripted", "prompt": "for ever", "stream": True, "max_tokens": 10**6},
+    # The one door that keeps what it said, until it is all said.
     "/v1/responses": {"model": "scripted", "input": "for ever", "stream": True},
-    "/v1/generate": {"messages": [{"content": "for ever"}], "use_knowledge_base": False},
 }
 
 

@@ -214,9 +214,11 @@ def test_no_embeddings_body_is_a_500(client: httpx.Client, body: Any) -> None:
 @pytest.mark.parametrize("path", DOORS)
 def test_no_body_is_a_500_at_any_other_door(client: httpx.Client, path: str) -> None:
     body: Any = DOORS[path]
-    assert sent(client, path, body).status_code in (200, 503)
+    status = sent(client, path, body).status_code
+    assert status in (200, 503)
 
-    @settings(FUZZ, max_examples=30)
+    # What needs `rag`, which is not there, asks for it four times.
+    @settings(FUZZ, max_examples=30 if status == 200 else 8)
     @given(body=st.one_of(mutated(body, {"model", "stream", "user"}), ANY_JSON))
     def fuzz(body: Any) -> None:
         check_door(sent(client, path, body))
