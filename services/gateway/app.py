@@ -63,6 +63,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     )
     app.state.peers = peers
     app.state.status = status
+    app.state.origins = frozenset(config.cors_allow_origins)
     app.state.uploads = Uploads(peers.rag_uploads, config.max_uploads)
     for door, modules in ROUTES.items():
         for module in modules:

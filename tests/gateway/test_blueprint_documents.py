@@ -152,6 +152,17 @@ async def test_a_body_that_is_no_form_is_refused(http: httpx.AsyncClient) -> Non
     assert "multipart/form-data" in response.json()["message"]
 
 
+async def test_a_page_of_another_site_cannot_slip_documents_in(http: httpx.AsyncClient) -> None:
+    for origin, status in (("https://evil.example", 403), ("null", 403), (str(http.base_url).rstrip("/"), 200)):
+        data = {"data": json.dumps({"collection_name": "pages", "blocking": True})}
+        response = await http.post("/v1/documents", files=files(a_md=NOTE), data=data, headers={"origin": origin})
+        assert response.status_code == status, origin
+    assert (
+        "LEDGE_CORS_ALLOW_ORIGINS"
+        in (await http.post("/v1/documents", headers={"origin": "https://evil.example"})).json()["message"]
+    )
+
+
 async def test_collections_are_made_by_the_list(http: httpx.AsyncClient) -> None:
     told = (await http.post("/v1/collections", json=["one", "Not A Name", ""])).json()
     assert told["successful"] == ["one"]

@@ -9,11 +9,13 @@ from google.protobuf.json_format import MessageToDict
 from ledge.rag.v1 import rag_pb2 as pb
 from pydantic import Field, JsonValue, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import Body as JsonBody
 from services.gateway.body import JsonRoute
+from services.gateway.origins import NOT_LET_IN, let_in
 from services.gateway.peers import Peers
 from services.gateway.streaming import while_connected
 from services.gateway.uploads import Document, Upload, Uploads
@@ -119,6 +121,8 @@ async def delete_documents(
 
 
 async def _take_in(request: Request) -> Response:
+    if not let_in(request, request.app.state.origins, own=True):
+        raise HTTPException(403, NOT_LET_IN)
     uploads: Uploads = request.app.state.uploads
     with uploads.slot() as slot:
         form = await _form(request)

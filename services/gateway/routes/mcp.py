@@ -25,6 +25,7 @@ from starlette.types import Message, Receive, Scope, Send
 from services.gateway.body import Body
 from services.gateway.cited import outcome_of, passage_of
 from services.gateway.errors import ledge_error, refusal
+from services.gateway.origins import NOT_LET_IN, let_in
 from services.gateway.peers import Peers
 from services.gateway.rag_question import Effort, Said, answer_request
 from services.gateway.streaming import cancelled_after, while_connected
@@ -131,9 +132,8 @@ class McpDoor:
         await while_connected(request, self._manager.handle_request(scope, _read_already(body), send))
 
     def _refused(self, request: Request) -> Response | None:
-        # A page that reaches this by a name of its own (DNS rebinding) passes for the same origin; its origin tells.
-        if request.headers.get("origin", "") not in {"", *self._origins}:
-            return refusal(PATH, "pages of this origin are not let in: see LEDGE_CORS_ALLOW_ORIGINS", 403)
+        if not let_in(request, self._origins, own=False):
+            return refusal(PATH, NOT_LET_IN, 403)
         if not request.headers.get("content-type", "").lower().startswith("application/json"):
             return refusal(PATH, "send a message as `content-type: application/json`", 415)
         return None
