@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 
 from services.gateway.app import make_app
 from services.gateway.config import GatewayConfig
@@ -49,8 +50,9 @@ async def serve(config: GatewayConfig) -> int:
         log.info("draining")
         await asyncio.sleep(config.settle_s)
         server.should_exit = True
+        until_s = time.monotonic() + config.drain_s
         await serving
-    await app.state.uploads.close(config.drain_s)
+        await app.state.uploads.close(max(0.0, until_s - time.monotonic()))
     await peers.close()
     log.info("stopped")
     return 0

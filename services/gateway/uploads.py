@@ -130,11 +130,12 @@ class Uploads:
 
     async def close(self, drain_s: float) -> None:
         """Lets what runs finish for so long, then cuts it off."""
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=drain_s)
-        for task in list(self._running.values()):
+        running = list(self._running.values())
+        if running:
+            await asyncio.wait(running, timeout=drain_s)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _run(self, task_id: str, upload: Upload) -> None:
         call = current_call()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -233,3 +234,16 @@ async def test_a_gateway_that_stops_finishes_what_it_took_in() -> None:
                 assert len(await listed(http, "late")) == 20
         finally:
             again.close()
+
+
+async def test_what_outlasts_the_drain_is_cut_off_and_the_gateway_still_ends(documents: Suite) -> None:
+    rag = documents.others["rag"]
+    with another_gateway(documents, LEDGE_RAG_ADDRESS=rag.address, LEDGE_DRAIN_S="1") as draining:
+        rag.process.send_signal(signal.SIGSTOP)
+        try:
+            async with draining.http() as http:
+                assert (await upload(http, "cut", files(a_md=NOTE))).status_code == 200
+            draining.gateway.terminate()
+            assert await asyncio.to_thread(draining.gateway.wait) == 0
+        finally:
+            rag.process.send_signal(signal.SIGCONT)
