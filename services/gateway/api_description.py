@@ -15,10 +15,8 @@ ALWAYS_STREAMED = ("/v1/generate",)
 MANAGEMENT = {
     "/v1/health/live": "200 while the process runs; needs no key",
     "/v1/health/ready": "200 while it serves, 503 before and while it drains; needs no key",
-    "/v1/metadata": "version, models and their licences",
     "/v1/version": "release and contract version",
     "/v1/manifest": "the settings in force, secrets left out",
-    "/v1/license": "the licence of the suite",
     "/v1/metrics": "Prometheus' text format",
 }
 _EXAMPLE = Told("one sentence that says what is wrong", 400, "invalid_input", "field")

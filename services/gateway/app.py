@@ -24,6 +24,7 @@ from services.gateway.routes import (
     completions,
     embeddings,
     health,
+    metadata,
     models,
     ranking,
     rerank,
@@ -45,7 +46,7 @@ ROUTES = {
     "cohere and jina": (rerank,),
     "text embeddings inference": (tei,),
     "rag blueprint": (blueprint_answers, blueprint_documents, blueprint_collections),
-    "management": (health,),
+    "management": (health, metadata),
 }
 """The doors, one module each, under the name of whose clients they serve."""
 
@@ -89,5 +90,5 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
 
 
 def management(status: ops.Status) -> Sequence[Route]:
-    """The management paths, except the list of models: the gateway's is that of the whole suite."""
-    return [route for route in ops.routes(status) if route.path != "/v1/models"]
+    """The management paths, except those that tell of models: the gateway's tell of the whole suite's."""
+    return [route for route in ops.routes(status) if route.path not in ("/v1/models", "/v1/metadata", "/v1/license")]

@@ -76,16 +76,7 @@ def routes(status: Status) -> list[Route]:
         return JSONResponse({"object": "list", "data": [openai_model(model) for model in status.models()]})
 
     async def about(_: Request) -> Response:
-        infos = status.models()
-        return JSONResponse(
-            {
-                "version": release(),
-                "service": status.service,
-                "modelInfo": [{"shortName": model.id, "modelUrl": "", "engine": model.engine} for model in infos],
-                "licenseInfo": {"name": LICENCE, "models": {model.id: model.licence for model in infos}},
-                "assetInfo": [],
-            }
-        )
+        return JSONResponse(metadata_of(status.service, status.models()))
 
     async def version(_: Request) -> Response:
         return JSONResponse({"release": release(), "api": "1.0.0"})
@@ -94,7 +85,7 @@ def routes(status: Status) -> list[Route]:
         return JSONResponse({"service": status.service, "settings": public_settings(status.config)})
 
     async def licence(_: Request) -> Response:
-        return JSONResponse({"name": LICENCE, "models": {model.id: model.licence for model in status.models()}})
+        return JSONResponse(licences_of(status.models()))
 
     return [
         Route("/v1/health/live", live),
@@ -111,6 +102,22 @@ def routes(status: Status) -> list[Route]:
 async def metrics(_: Request) -> Response:
     """All metrics of this process, in Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def metadata_of(service: str, models: Sequence[model_pb2.ModelInfo]) -> dict[str, Any]:
+    """What a service is and runs, as NIM tells it."""
+    return {
+        "version": release(),
+        "service": service,
+        "modelInfo": [{"shortName": model.id, "modelUrl": "", "engine": model.engine} for model in models],
+        "licenseInfo": licences_of(models),
+        "assetInfo": [],
+    }
+
+
+def licences_of(models: Sequence[model_pb2.ModelInfo]) -> dict[str, Any]:
+    """The suite's licence, and each model's."""
+    return {"name": LICENCE, "models": {model.id: model.licence for model in models}}
 
 
 def openai_model(model: model_pb2.ModelInfo) -> dict[str, Any]:

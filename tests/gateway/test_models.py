@@ -56,3 +56,13 @@ async def test_head_and_options_are_answered_without_a_body(http: httpx.AsyncCli
     assert options.status_code == 405
     assert options.headers["allow"] == "POST"
     assert not [name for name in options.headers if name.startswith("access-control")]
+
+
+async def test_nims_metadata_tells_the_models_of_the_whole_suite(http: httpx.AsyncClient) -> None:
+    told = (await http.get("/v1/metadata")).json()
+    assert {model["shortName"] for model in told["modelInfo"]} == {"scripted"}
+    assert told["service"] == "gateway"
+    licences = (await http.get("/v1/license")).json()
+    assert told["licenseInfo"] == licences
+    assert licences["name"] == "Apache-2.0"
+    assert "scripted" in licences["models"]

@@ -37,8 +37,8 @@ async def get_model(model: str, request: Request) -> Response:
     raise NotFound(f"the model {model!r} is not served")
 
 
-async def _models(peers: Peers) -> list[dict[str, Any]]:
-    """The models of the services that are up; a service that is down has none to offer."""
+async def served(peers: Peers) -> dict[str, model_pb2.ModelInfo]:
+    """The models of the services that are up, by id; a service that is down has none to offer."""
     asked = await asyncio.gather(
         _told(peers.llm.ListModels(llm_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
         _told(peers.embedding.ListModels(embedding_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
@@ -48,6 +48,12 @@ async def _models(peers: Peers) -> list[dict[str, Any]]:
     infos: dict[str, model_pb2.ModelInfo] = {}
     for info in itertools.chain(*asked):
         infos.setdefault(info.id, info)
+    return infos
+
+
+async def _models(peers: Peers) -> list[dict[str, Any]]:
+    """What is served, under every name it answers to."""
+    infos = await served(peers)
     models = {info.id: openai_model(info) for info in infos.values()}
     names = {alias: info.id for info in infos.values() for alias in info.aliases} | peers.aliases
     aliases = [
