@@ -12,7 +12,10 @@ NEEDED_MB := 1500
 .NOTPARALLEL:
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.PHONY: help up down ask status logs doctor test test-clients check format generate docs release-contracts bench lock clean
+# What the speech engines need of Debian; the suite answers from documents without it.
+DEBIAN_PACKAGES := flite
+
+.PHONY: help up down ask status logs doctor packages test test-clients check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,12 @@ doctor: .venv/.default ## whether this machine can run the suite, and what to do
 bench: .venv/.default ## every bench, one after the other (one: .venv/bin/ledge bench NAME)
 	@mkdir -p build/bench
 	@for name in $(BENCHES); do $(LEDGE) bench $$name --json build/bench/$$name.json || exit 1; done
+
+packages: ## the Debian packages of the speech engines; tests that need them are skipped without
+	@if dpkg-query -W $(DEBIAN_PACKAGES) >/dev/null 2>&1; then echo "installed: $(DEBIAN_PACKAGES)"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN_PACKAGES); \
+	else echo "run as root on Debian or Ubuntu: apt-get install $(DEBIAN_PACKAGES)"; fi
 
 check: .venv/.dev ## formatter, linter, types, structure and contracts: under a minute
 	@$(BIN)/ruff format --check .

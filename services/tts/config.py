@@ -1,0 +1,24 @@
+"""Settings of the text-to-speech service."""
+
+from pydantic import Field
+
+from services.kit.config import ServiceConfig
+
+
+class TtsConfig(ServiceConfig):
+    """Settings of the text-to-speech service."""
+
+    engine: str = "flite"
+    """`flite` (Debian's package `flite`; English), or `scripted` (a tone for each word; for tests)."""
+    model: str = ""
+    """Id of the model in the catalogue; flite's voices come with its package, so it needs none."""
+    language: str = "en-US"
+    """Language spoken where a request names neither voice nor language; BCP-47."""
+    workers: int = Field(2, ge=1, le=64)
+    """Clauses spoken side by side; about the number of cores. Each is a process of some 15 MB."""
+    max_waiting_clauses: int = Field(256, ge=1, le=100_000)
+    """Clauses that may wait for a worker; past it RESOURCE_EXHAUSTED at once."""
+    clause_timeout_s: float = Field(30.0, gt=0, le=600)
+    """The longest that a clause may take, in seconds, before its worker is replaced."""
+    max_text_characters: int = Field(20_000, ge=100, le=1_000_000)
+    """Longest text of a unary request, SSML marks included."""

@@ -1,0 +1,62 @@
+"""Text is cut where a speaker would pause, early at first, and never differently for how it arrived."""
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.tts.clauses import MAX_CHARACTERS, Clauses
+
+
+def cut(text: str, language: str = "en") -> list[str]:
+    clauses = Clauses(language)
+    return [*clauses.feed(text), *clauses.finish()]
+
+
+def test_the_first_piece_ends_at_the_first_pause() -> None:
+    assert Clauses("en").feed("Good morning, the pump") == ["Good morning,"]
+    assert Clauses("en").feed("Without any pause mark a model may write on and on and on") != []
+
+
+def test_abbreviations_numbers_and_dates_are_not_cut() -> None:
+    text = "Dr. Smith paid $1,200.50 on May 5, 2026 at 3.5 percent. He left."
+    assert cut(text) == ["Dr. Smith paid $1,200.50 on May 5, 2026 at 3.5 percent.", "He left."] or all(
+        part in " ".join(cut(text)) for part in ("Dr. Smith", "$1,200.50", "May 5, 2026", "3.5")
+    )
+    assert not any(clause.endswith(("Dr.", "$1,", "5,", "3.")) for clause in cut(text))
+
+
+def test_links_and_inline_code_stay_whole() -> None:
+    assert "See [the, old report](https://x.y/a,b) now." in cut(
+        "Good day to you. See [the, old report](https://x.y/a,b) now."
+    )
+
+
+def test_code_blocks_never_leave_however_they_arrive() -> None:
+    text = "Do this:\n\n```python\nprint('secret')\n```\n\nThen that.\n~~~~\n```\nsecret\n~~~\n~~~~\nEnd."
+    assert "secret" not in "".join(cut(text))
+    assert cut(text)[-1] == "End."
+    for size in (1, 2, 3, 5):
+        clauses = Clauses("en")
+        given = [c for start in range(0, len(text), size) for c in clauses.feed(text[start : start + size])]
+        assert [*given, *clauses.finish()] == cut(text)
+    assert "secret" not in "".join(cut("```\nsecret without an end " * 50))
+
+
+def test_a_language_without_spaces_is_cut_too() -> None:
+    assert len(cut("今日は元気ですか。" * 100, "ja")) > 3
+
+
+@given(st.text(alphabet="ab .,!?\n`[]()-*1é", max_size=600))
+def test_no_word_is_lost_and_no_piece_is_too_long(text: str) -> None:
+    text = text.replace("```", "")
+    pieces = cut(text)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+    assert all(0 < len(piece) <= MAX_CHARACTERS for piece in pieces)
+
+
+def test_a_long_text_is_cut_in_time_that_grows_with_its_length() -> None:
+    for hostile in ("word " * 4000, "[(" * 10_000, "x" * 20_000, "`" * 20_000, ". " * 10_000, "a, " * 6_600):
+        started_s = time.process_time()
+        cut(hostile)
+        assert time.process_time() - started_s < 2.0, hostile[:4]

@@ -1,0 +1,47 @@
+"""What only flite does: speech in processes that may die, and hostile text."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import grpc
+import pytest
+from ledge.tts.v1 import tts_pb2_grpc as rpc
+
+from tests.processes import ServiceProcess, service
+from tests.tts.asking import level_db, pcm, say
+from tests.tts.conftest import Start, need_flite
+
+
+def children(process: ServiceProcess) -> list[int]:
+    pid = process.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Naïve café in Łódź", "Привет", "مرحبا", "100 % \\n %s %n %x", "a" * 500, "(((((", "& < > \" '", "!" * 300 + "a",
+     "1" * 300, "\x01\x02bell\x07", "word\u0000null", "-" * 1000 + "x", "<speak>Hello</speak>"],
+)  # fmt: skip
+async def test_hostile_text_is_spoken_or_left_out(flite: rpc.TtsServiceStub, text: str) -> None:
+    answer = await say(flite, text)
+    assert len(answer.audio) == 2 * round(answer.duration_ms * answer.sample_rate_hz / 1000)
+    assert level_db(pcm((await say(flite, "Still here, as before.")).audio)) > -30
+
+
+async def test_a_process_that_dies_is_replaced(start: Start) -> None:
+    need_flite()
+
+    with service("tts", LEDGE_ENGINE="flite", LEDGE_WORKERS="1") as tts:
+        async with grpc.aio.insecure_channel(tts.address) as channel:
+            stub = rpc.TtsServiceStub(channel)
+            before = (await say(stub, "Good morning.")).audio
+            (child,) = children(tts)
+            os.kill(child, signal.SIGKILL)
+            # The call that finds it dead may fail; no later one does.
+            await asyncio.gather(say(stub, "Good morning."), return_exceptions=True)
+            assert (await say(stub, "Good morning.")).audio == before
+            assert children(tts) != [child]
+        tts.terminate()
+        assert tts.wait() == 0

@@ -1,0 +1,70 @@
+"""What a language model writes is made speakable."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.tts.speakable import speakable
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("## Results", "Results"),
+        ("**Bold**, *slanted* and ~~`gone`~~ words", "Bold, slanted and gone words"),
+        ("- one\n- two", "one. two."),
+        ("See [the report](https://x.y/z?a=1) now", "See the report now"),
+        ("![a picture](x.png) Look", "Look"),
+        ("Go to https://a.b/c_d(e)?f=1#g.", "Go to the link."),
+        ("It is 40 m [1], [2, 3] high [^4].", "It is forty m, high."),
+        ("| Name | Depth |\n|---|---|\n| B2 | 40 |", "Name, Depth. B two, forty."),
+        ("Run `x = f(1)` first", "Run first"),
+        ("Press `start` first", "Press start first"),
+        ("Great 🎉👨‍👩‍👧🇪🇸 day", "Great day"),
+        ("A → B ✓ ™", "A B"),
+        ("<b>x</b> & y", "x and y"),
+        ("snake_case", "snake case"),
+        ("It costs $5.20", "It costs five dollars, twenty cents"),
+        ("It costs €1,234", "It costs one thousand two hundred and thirty-four euros"),
+        ("It costs $3.5 million", "It costs three point five million dollars"),
+        ("5 USD", "five dollars"),
+        ("On 2026-11-23", "On November twenty-third, twenty twenty-six"),
+        ("On 2026-13-45", "On two thousand and twenty-six thirteen forty-five"),
+        ("May 5, 2026", "May fifth, twenty twenty-six"),
+        ("in 1999", "in nineteen ninety-nine"),
+        ("1999 pumps", "one thousand nine hundred and ninety-nine pumps"),
+        ("at 14:30 and 8:05", "at fourteen thirty and eight oh five"),
+        ("3.5 % of 5–10 kg", "three point five percent of five to ten kilograms"),
+        ("-5 °C", "minus five degrees Celsius"),
+        ("the 21st", "the twenty-first"),
+        ("version 1.2.3", "version one point two point three"),
+        ("code 007", "code zero zero seven"),
+        ("9" * 20, " ".join(["nine"] * 20)),
+        ("🎉", ""),
+        ("[1]", ""),
+    ],
+)
+def test_english(written: str, said: str) -> None:
+    assert speakable(written, "en-US") == said
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("es-ES", "Cuesta 5,20 €", "Cuesta cinco euros con veinte céntimos"),
+        ("es", "3,5 %", "tres coma cinco por ciento"),
+        ("de-DE", "1.234,5 km um 14:30",
+         "eintausendzweihundertvierunddreißig Komma fünf Kilometer um vierzehn Uhr dreißig"),
+        ("fr", "le 2026-11-23", "le vingt-trois novembre deux mille vingt-six"),
+        ("ja", "**5 時**です。🎉", "5 時です。"),
+    ],
+)  # fmt: skip
+def test_other_languages(language: str, written: str, said: str) -> None:
+    assert speakable(written, language) == said
+
+
+@given(st.text(max_size=300), st.sampled_from(["en-US", "es", "de", "fr", "ja", ""]))
+def test_any_text_gives_only_what_can_be_spoken(text: str, language: str) -> None:
+    said = speakable(text, language)
+    assert said == "" or any(character.isalnum() for character in said)
+    assert not set(said) & set("*`|<>[]{}#~^\\\n\r\t🎉")
