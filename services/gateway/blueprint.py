@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from google.protobuf.json_format import MessageToDict
 from ledge.rag.v1 import rag_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.gateway.blueprint_filter import filter_of
 from services.gateway.body import Body
@@ -45,6 +45,16 @@ class RetrievalFields(Body):
     enable_reranker: bool = True
     enable_citations: bool = True
     filter_expr: str | Annotated[list[Any], Field(max_length=0)] = ""
+
+    @field_validator("filter_expr")
+    @classmethod
+    def _filter_can_be_read(cls, expression: str | list[Any]) -> str | list[Any]:
+        if isinstance(expression, str) and expression.strip():
+            try:
+                filter_of(expression)
+            except InvalidInput as error:
+                raise ValueError(error.message) from error
+        return expression
 
     def filter(self) -> retrieval_pb2.Filter | None:
         """What passages must fit; None where nothing is asked."""

@@ -25,13 +25,13 @@ _BOUNDS = {"<": "less_than", "<=": "at_most", ">": "more_than", ">=": "at_least"
 
 
 def filter_of(expression: str) -> pb.Filter:
-    """The filter that an expression means.
+    """The filter that an expression means. What is wrong with one is told of "it": the caller knows its name.
 
     Raises:
         InvalidInput: it is none, or uses what has no equivalent here (`like`, `between`, dates).
     """
     if len(expression) > MAX_CHARACTERS:
-        raise InvalidInput(f"filter_expr has {len(expression)} characters; it may have {MAX_CHARACTERS}")
+        raise InvalidInput(f"it has {len(expression)} characters; it may have {MAX_CHARACTERS}")
     condition = _Parser(expression).whole()
     return condition.filter if condition.HasField("filter") else pb.Filter(must=[condition])
 
@@ -52,7 +52,7 @@ class _Parser:
     def _any(self) -> pb.Condition:
         self._nesting += 1
         if self._nesting > MAX_NESTING:
-            raise InvalidInput("filter_expr nests too deeply")
+            raise InvalidInput("it nests too deeply")
         conditions = [self._all()]
         while self._taken("or"):
             conditions.append(self._all())
@@ -69,7 +69,7 @@ class _Parser:
         if self._taken("not"):
             self._nesting += 1
             if self._nesting > MAX_NESTING:
-                raise InvalidInput("filter_expr nests too deeply")
+                raise InvalidInput("it nests too deeply")
             condition = _not(self._one())
             self._nesting -= 1
             return condition
@@ -100,7 +100,7 @@ class _Parser:
             case "<" | "<=" | ">" | ">=":
                 bound = _value(self._next())
                 if isinstance(bound, bool | str):
-                    raise InvalidInput(f"filter_expr: {operator} compares numbers")
+                    raise InvalidInput(f"{operator} compares numbers")
                 return pb.Condition(range=pb.FieldRange(field=field, **{_BOUNDS[operator]: bound}))
         raise _unreadable(operator)
 
@@ -110,7 +110,7 @@ class _Parser:
         name = _value(self._next())
         self._expect("]")
         if not isinstance(name, str):
-            raise InvalidInput('filter_expr: a field is content_metadata["name"]')
+            raise InvalidInput('a field is content_metadata["name"]')
         return _OWN_FIELDS.get(name, f"metadata.{name}")
 
     def _values(self) -> list[Any]:
@@ -124,7 +124,7 @@ class _Parser:
 
     def _next(self) -> str:
         if not self._tokens:
-            raise InvalidInput("filter_expr ends in the middle")
+            raise InvalidInput("it ends in the middle")
         return self._tokens.pop(0)
 
     def _taken(self, word: str) -> bool:
@@ -181,4 +181,4 @@ def _not(condition: pb.Condition) -> pb.Condition:
 
 
 def _unreadable(token: str) -> InvalidInput:
-    return InvalidInput(f"filter_expr cannot be read at {token[:40]!r}")
+    return InvalidInput(f"it cannot be read at {token[:40]!r}")

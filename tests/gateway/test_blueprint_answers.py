@@ -108,8 +108,13 @@ async def test_passages_are_found(http: httpx.AsyncClient) -> None:
     [
         ("/v1/generate", {"messages": []}, 422, "messages"),
         ("/v1/generate", {"messages": [{"role": "system", "content": "x"}]}, 400, "the user's question"),
-        ("/v1/generate", {"filter_expr": 'content_metadata["a"] like "b"'}, 400, "'like'"),
-        ("/v1/search", {"query": "x", "filter_expr": "a =="}, 400, "filter_expr"),
+        (
+            "/v1/generate",
+            {"filter_expr": 'content_metadata["a"] like "b"'},
+            422,
+            "filter_expr: it cannot be read at 'like'",
+        ),
+        ("/v1/search", {"query": "x", "filter_expr": "a =="}, 422, "filter_expr"),
         ("/v1/search", {"query": "x", "filter_expr": [{"term": {"a": "b"}}]}, 422, "filter_expr"),
         ("/v1/generate", {"enable_vlm_inference": True}, 422, "enable_vlm_inference"),
         ("/v1/generate", {"confidence_threshold": 0.5}, 422, "confidence_threshold"),
