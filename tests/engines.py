@@ -15,7 +15,9 @@ ON_TORCH = {"sentence-transformers", "cross-encoder", "vllm"}
 
 def rows(engines: Sequence[str]) -> list[Any]:
     """The engines as parameters of a fixture."""
-    return [pytest.param(engine, marks=pytest.mark.torch if engine in ON_TORCH else ()) for engine in engines]
+    # vLLM alone takes a minute to start.
+    on_torch = [pytest.mark.torch, pytest.mark.timeout(400)]
+    return [pytest.param(engine, marks=on_torch if engine in ON_TORCH else ()) for engine in engines]
 
 
 @contextmanager

@@ -66,8 +66,8 @@ class ServiceProcess:
             raise AssertionError(f"{self.name} never said {event!r}; its log:\n" + "\n".join(map(str, self.log)))
         return entry
 
-    def wait_ready(self) -> "ServiceProcess":
-        self.wait_for("ready")
+    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> "ServiceProcess":
+        self.wait_for("ready", timeout_s)
         return self
 
     @property
@@ -103,10 +103,10 @@ class ServiceProcess:
 
 
 @contextmanager
-def service(name: str, **settings: str) -> Iterator[ServiceProcess]:
+def service(name: str, start_timeout_s: float = START_TIMEOUT_S, **settings: str) -> Iterator[ServiceProcess]:
     """Starts a service and waits until it is ready: `with service("llm", LEDGE_ENGINE="scripted") as llm: …`."""
     process = ServiceProcess(name, settings)
     try:
-        yield process.wait_ready()
+        yield process.wait_ready(start_timeout_s)
     finally:
         process.close()

@@ -17,6 +17,8 @@ class Model:
     vocabulary_size: int
     """Token ids are below this."""
     aliases: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
+    """Names of adapters (LoRA) that a request may choose in place of the base model."""
     licence: str = ""
     """SPDX expression; empty without weights."""
     commercial_use: bool | None = None
@@ -108,6 +110,10 @@ class Job:
     prompt: ChatPrompt | TextPrompt
     sampling: Sampling = field(default_factory=Sampling)
     constraint: Constraint | None = None
+    adapter: str = ""
+    """One of the model's adapters; empty: the base model."""
+    priority: int = 0
+    """Lower is computed earlier, where the engine has an order of its own."""
 
 
 class Finish(enum.Enum):

@@ -24,6 +24,19 @@ def model_info(model: Model) -> model_pb2.ModelInfo:
     return info
 
 
+def adapter_infos(model: Model) -> list[model_pb2.ModelInfo]:
+    """Adapters as models of their own. Whose weights they are and under which licence, only their makers know."""
+    return [
+        model_pb2.ModelInfo(
+            id=name,
+            engine=model.engine,
+            max_context_tokens=model.max_context_tokens,
+            answer_policy=model.answer_policy,
+        )
+        for name in model.adapters
+    ]
+
+
 def usage(of: Usage) -> pb.Usage:
     return pb.Usage(
         prompt_tokens=of.prompt_tokens,

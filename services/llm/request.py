@@ -49,9 +49,14 @@ _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def check_model(name: str, model: Model) -> None:
-    """Raises NotFound unless the request means this model."""
-    if name not in ("", model.id, *model.aliases):
-        raise NotFound(f"no model {name!r} here; this service has {model.id!r}")
+    """Raises NotFound unless the request means this model or one of its adapters."""
+    if name not in ("", model.id, *model.aliases, *model.adapters):
+        raise NotFound(f"no model {name!r} here; this service has {', '.join(map(repr, (model.id, *model.adapters)))}")
+
+
+def named(name: str, model: Model) -> str:
+    """What an answer says it came from."""
+    return name if name in model.adapters else model.id
 
 
 def priority_of(request: pb.ChatRequest | pb.CompleteRequest) -> int:
@@ -68,7 +73,8 @@ def chat_jobs(request: pb.ChatRequest, model: Model) -> list[Job]:
     if tools and constraint is not None:
         raise InvalidInput("a constraint and tools exclude each other: set tool_choice to NONE, or leave one away")
     prompt = ChatPrompt(read_messages(request.messages), tools, must_call, _template_arguments(request))
-    return _choices(Job(prompt, read_sampling(request.sampling, model), constraint), request.sampling)
+    sampling = read_sampling(request.sampling, model)
+    return _choices(Job(prompt, sampling, constraint, **_treatment(request, model)), request.sampling)
 
 
 def complete_jobs(request: pb.CompleteRequest, model: Model) -> list[Job]:
@@ -79,9 +85,8 @@ def complete_jobs(request: pb.CompleteRequest, model: Model) -> list[Job]:
         content = read_token_ids(request.token_ids.ids, model)
     if not content:
         raise InvalidInput("the prompt is empty")
-    job = Job(
-        TextPrompt(content), read_sampling(request.sampling, model), constraint=read_constraint(request.constraint)
-    )
+    sampling, constraint = read_sampling(request.sampling, model), read_constraint(request.constraint)
+    job = Job(TextPrompt(content), sampling, constraint, **_treatment(request, model))
     return _choices(job, request.sampling)
 
 
@@ -150,6 +155,13 @@ def read_constraint(constraint: pb.Constraint) -> Constraint | None:
             return Constraint("regex", constraint.regex)
         case _:
             return None
+
+
+def _treatment(request: pb.ChatRequest | pb.CompleteRequest, model: Model) -> dict[str, Any]:
+    return {
+        "adapter": request.model if request.model in model.adapters else "",
+        "priority": priority_of(request),
+    }
 
 
 def _choices(job: Job, sampling: pb.Sampling) -> list[Job]:

@@ -19,6 +19,7 @@ from services.llm.request import (
     check_model,
     check_tokenized,
     complete_jobs,
+    named,
     priority_of,
     read_messages,
     read_token_ids,
@@ -38,7 +39,7 @@ class LlmService(rpc.LlmServiceServicer):
         rpc.add_LlmServiceServicer_to_server(self, server)
 
     def models(self) -> Sequence[model_pb2.ModelInfo]:
-        return [reply.model_info(self._model)]
+        return [reply.model_info(self._model), *reply.adapter_infos(self._model)]
 
     async def close(self) -> None:
         await self._engine.close()
@@ -50,18 +51,18 @@ class LlmService(rpc.LlmServiceServicer):
         answers = await self._answers(chat_jobs(request, self._model), priority_of(request))
         return pb.ChatResponse(
             id=_new_id("chatcmpl"),
-            model=self._model.id,
+            model=named(request.model, self._model),
             choices=[reply.chat_choice(index, pieces) for index, pieces in enumerate(answers)],
             usage=reply.usage(reply.together([_usage(pieces) for pieces in answers])),
         )
 
     async def ChatStream(self, request: pb.ChatStreamRequest, context: Any) -> AsyncIterator[pb.ChatStreamResponse]:
         jobs = chat_jobs(request.chat, self._model)
-        answer_id = _new_id("chatcmpl")
+        answer_id, model = _new_id("chatcmpl"), named(request.chat.model, self._model)
         usages: list[Usage] = []
         async with aclosing(generate(self._engine, self._admission, jobs, priority_of(request.chat))) as pieces:
             async for index, piece in pieces:
-                event = pb.ChatStreamResponse(id=answer_id, model=self._model.id, index=index, delta=piece.text)
+                event = pb.ChatStreamResponse(id=answer_id, model=model, index=index, delta=piece.text)
                 if piece.tool_calls:
                     event.tool_calls.extend(reply.tool_call_deltas(piece.tool_calls))
                 self._end(event, piece, usages, len(jobs))
@@ -73,7 +74,7 @@ class LlmService(rpc.LlmServiceServicer):
         answers = await self._answers(jobs, priority_of(request))
         return pb.CompleteResponse(
             id=_new_id("cmpl"),
-            model=self._model.id,
+            model=named(request.model, self._model),
             choices=[reply.complete_choice(index, pieces, before) for index, pieces in enumerate(answers)],
             usage=reply.usage(reply.together([_usage(pieces) for pieces in answers])),
         )
@@ -82,13 +83,13 @@ class LlmService(rpc.LlmServiceServicer):
         self, request: pb.CompleteStreamRequest, context: Any
     ) -> AsyncIterator[pb.CompleteStreamResponse]:
         jobs = complete_jobs(request.complete, self._model)
-        answer_id = _new_id("cmpl")
+        answer_id, model = _new_id("cmpl"), named(request.complete.model, self._model)
         unechoed = dict.fromkeys(range(len(jobs)), await self._echo(request.complete))
         usages: list[Usage] = []
         async with aclosing(generate(self._engine, self._admission, jobs, priority_of(request.complete))) as pieces:
             async for index, piece in pieces:
                 text = unechoed.pop(index, "") + piece.text
-                event = pb.CompleteStreamResponse(id=answer_id, model=self._model.id, index=index, delta=text)
+                event = pb.CompleteStreamResponse(id=answer_id, model=model, index=index, delta=text)
                 self._end(event, piece, usages, len(jobs))
                 yield event
 

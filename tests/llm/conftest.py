@@ -16,11 +16,15 @@ from ledge.llm.v1 import llm_pb2_grpc as rpc
 
 from services.kit.errors import NotFound
 from services.kit.models import ModelStore, ModelStoreConfig
-from tests.processes import ServiceProcess, service
+from tests.engines import rows
+from tests.gateway.suite import KEY, gateway_and_llm
+from tests.processes import START_TIMEOUT_S, ServiceProcess, service
+from tests.torch.store import ADAPTER, made_store
 
 SCRIPT = Path(__file__).parent / "script.yaml"
 MODEL = "smollm2-135m-instruct"
-ENGINES = ("scripted", "llamacpp")
+ENGINES = ("scripted", "llamacpp", "openai", "vllm")
+VLLM_START_TIMEOUT_S = 300.0
 SETTINGS = {
     "scripted": {"LEDGE_SCRIPT_FILE": str(SCRIPT), "LEDGE_SLOTS": "16", "LEDGE_CONTEXT_TOKENS": "2048"},
     "llamacpp": {
@@ -30,7 +34,28 @@ SETTINGS = {
         # As the profile has it: the machine is shared.
         "OMP_WAIT_POLICY": "passive",
     },
+    # Another process of the suite, behind its own gateway, is the server; `running` tells where.
+    "openai": {"LEDGE_UPSTREAM_DIALECT": "ledge", "LEDGE_SLOTS": "16", "LEDGE_CONTEXT_TOKENS": "2048"},
+    "vllm": {
+        "LEDGE_MODEL": "smollm2-135m-instruct-safetensors",
+        "LEDGE_SLOTS": "64",
+        "LEDGE_CONTEXT_TOKENS": "512",
+        "LEDGE_KV_CACHE_BYTES": str(512 * 2**20),
+        "LEDGE_ADAPTERS": f"tank={ADAPTER}",
+        # Two at a time, so that tests can fill vLLM's own queue; uncompiled, so that it starts sooner.
+        "LEDGE_VLLM_ARGUMENTS": '{"max_num_seqs": 2, "enforce_eager": true}',
+    },
 }
+
+
+NOT_OVER_HTTP = {
+    "test_token_ids_are_continued_like_their_text",
+    "test_tokenised_messages_are_as_many_tokens_as_their_prompt",
+    "test_a_prompt_that_does_not_fit_says_both_lengths",
+    "test_a_prompt_of_megabytes_is_refused_before_it_is_read_whole",
+    "test_template_arguments_reach_the_template_or_do_no_harm",
+}
+"""What a Ledge behind its own gateway does not offer: tokens, arguments for the template, bodies of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +68,8 @@ class Served:
 
 def require(engine: str) -> None:
     """Skips where the engine is not installed, or offline without its model; else the model must be there."""
+    if engine == "vllm" and find_spec("vllm") is None:
+        pytest.skip("vLLM has an environment of its own: run `make test-torch`")
     if engine != "llamacpp":
         return
     if find_spec("xllamacpp") is None:
@@ -58,7 +85,16 @@ def require(engine: str) -> None:
 @contextmanager
 def running(engine: str, **settings: str) -> Iterator[Served]:
     require(engine)
-    with service("llm", **{"LEDGE_ENGINE": engine, **SETTINGS[engine], **settings}) as process:
+    if engine == "openai":
+        with gateway_and_llm(SETTINGS["scripted"]) as suite:
+            upstream = {"LEDGE_UPSTREAM_URL": f"{suite.url}/v1", "LEDGE_UPSTREAM_API_KEY": KEY}
+            with service("llm", **{"LEDGE_ENGINE": engine, **SETTINGS[engine], **upstream, **settings}) as process:
+                yield Served(engine, process)
+        return
+    stored = made_store() if engine == "vllm" else {}
+    told = {"LEDGE_ENGINE": engine, **SETTINGS[engine], **stored, **settings}
+    timeout_s = VLLM_START_TIMEOUT_S if engine == "vllm" else START_TIMEOUT_S
+    with service("llm", timeout_s, **told) as process:
         yield Served(engine, process)
 
 
@@ -83,9 +119,11 @@ def started() -> Iterator[Callable[[str], Served]]:
         yield start
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=rows(ENGINES))
 def served(request: pytest.FixtureRequest, started: Callable[[str], Served]) -> Served:
     """Each engine in turn."""
+    if request.param == "openai" and getattr(request.node, "originalname", "") in NOT_OVER_HTTP:
+        pytest.skip("a gateway does not offer it")
     return started(request.param)
 
 
@@ -98,6 +136,12 @@ async def llm(served: Served) -> AsyncIterator[Any]:
 @pytest.fixture
 async def scripted(started: Callable[[str], Served]) -> AsyncIterator[Any]:
     async with connected(started("scripted")) as stub:
+        yield stub
+
+
+@pytest.fixture
+async def vllm(started: Callable[[str], Served]) -> AsyncIterator[Any]:
+    async with connected(started("vllm")) as stub:
         yield stub
 
 

@@ -12,9 +12,19 @@ async def load(config: LlmConfig) -> Engine:
             from services.llm.engines.llamacpp import load_llamacpp
 
             return await load_llamacpp(config)
+        case "vllm":
+            from services.llm.engines.vllm import load_vllm
+
+            return await load_vllm(config)
+        case "openai":
+            from services.llm.engines.openai import load_openai
+
+            return await load_openai(config)
         case "scripted":
             from services.llm.engines.scripted import load_scripted
 
             return load_scripted(config)
         case unknown:
-            raise NotFound(f"there is no llm engine {unknown!r}; set LEDGE_ENGINE to llamacpp or scripted")
+            raise NotFound(
+                f"there is no llm engine {unknown!r}; set LEDGE_ENGINE to llamacpp, vllm, openai or scripted"
+            )

@@ -1,0 +1,100 @@
+"""What vLLM has beyond the contract that all engines keep: its cache, adapters, priorities, and how it ends a call."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from ledge.llm.v1 import llm_pb2 as pb
+
+from tests.llm.conftest import Served, chat, connected, refused, stream, until
+from tests.metrics import metric
+
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(400)]
+
+ENDLESS = pb.Sampling(temperature=0, logit_bias={2: -100})
+"""Until the context is full: the model never ends its turn."""
+
+
+async def test_a_prompt_that_was_read_before_is_found_in_the_cache(vllm: Any) -> None:
+    text = "The pump house of the third district has four pumps. " * 12
+    first = await vllm.Chat(chat(f"{text} How many pumps?"))
+    second = await vllm.Chat(chat(f"{text} Which district?"))
+    assert first.usage.prompt_tokens > 128
+    assert second.usage.cached_prompt_tokens > 64
+    assert second.usage.cached_prompt_tokens > first.usage.cached_prompt_tokens
+
+
+async def test_an_adapter_is_a_model_of_its_own(vllm: Any) -> None:
+    models = (await vllm.ListModels(pb.ListModelsRequest())).models
+    assert [model.id for model in models] == ["smollm2-135m-instruct-safetensors", "tank"]
+    base = await vllm.Chat(chat("Name a river."))
+    tank = await vllm.Chat(chat("Name a river.", model="tank"))
+    again = await vllm.Chat(chat("Name a river.", model="smollm2-135m-instruct-safetensors"))
+    assert (base.model, tank.model) == ("smollm2-135m-instruct-safetensors", "tank")
+    assert tank.choices[0].message.content != base.choices[0].message.content
+    assert again.choices[0].message.content == base.choices[0].message.content
+    events = [event async for event in vllm.ChatStream(stream("Name a river.", model="tank"))]
+    assert "".join(event.delta for event in events) == tank.choices[0].message.content
+    assert {event.model for event in events} == {"tank"}
+    assert (await refused(vllm.Chat(chat("Name a river.", model="well")))).code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_call_that_is_cancelled_is_gone_from_the_batch(started: Callable[[str], Served]) -> None:
+    served = started("vllm")
+    async with connected(served) as llm:
+        calls = [llm.ChatStream(stream("Tell me everything.", sampling=ENDLESS)) for _ in range(2)]
+        for call in calls:
+            await call.read()
+        assert await metric(served.process, "ledge_llm_engine_running") == 2
+        for call in calls:
+            call.cancel()
+        # Both places of the batch were taken: an answer shows that they are free, and its last step counts who is left.
+        await llm.Chat(chat("Say hello."))
+        await until(served.process.ops_url, "ledge_llm_engine_running", 0)
+
+
+async def test_what_matters_more_is_computed_earlier(started: Callable[[str], Served]) -> None:
+    served = started("vllm")
+    async with connected(served) as llm:
+        busy = [llm.ChatStream(stream("Tell me everything.", sampling=ENDLESS, priority=-100)) for _ in range(2)]
+        for call in busy:
+            await call.read()
+        ended: list[str] = []
+
+        async def ask(name: str, priority: int) -> None:
+            await llm.Chat(chat(f"Say {name}.", priority=priority))
+            ended.append(name)
+
+        waiting = [asyncio.create_task(ask("later", 50)) for _ in range(2)]
+        await until(served.process.ops_url, "ledge_llm_engine_waiting", 2)
+        waiting += [asyncio.create_task(ask("sooner", -50)) for _ in range(2)]
+        await until(served.process.ops_url, "ledge_llm_engine_waiting", 4)
+        for call in busy:
+            call.cancel()
+        await asyncio.gather(*waiting)
+    assert ended[:2] == ["sooner", "sooner"]
+
+
+async def test_what_vllm_knows_of_itself_is_told_by_both_names(started: Callable[[str], Served]) -> None:
+    served = started("vllm")
+    async with connected(served) as llm:
+        call = llm.ChatStream(stream("Tell me everything.", sampling=ENDLESS))
+        await call.read()
+        shares = [
+            await metric(served.process, name) for name in ("ledge_llm_kv_cache_share", "vllm:kv_cache_usage_perc")
+        ]
+        call.cancel()
+        await llm.Chat(chat("Say hello."))
+    assert all(0 < share <= 1 for share in shares)
+    assert await metric(served.process, "vllm:generation_tokens_total") > 0
+
+
+async def test_many_answers_side_by_side_are_those_that_are_alone(vllm: Any) -> None:
+    questions = [f"What is {number} plus one?" for number in range(12)]
+    alone = [(await vllm.Chat(chat(question))).choices[0].message.content for question in questions]
+    together = await asyncio.gather(*(vllm.Chat(chat(question)) for question in questions))
+    same = sum(one.choices[0].message.content == other for one, other in zip(together, alone, strict=True))
+    # In half precision a batch of two rounds otherwise than one alone, and a near tie may fall the other way.
+    assert same >= len(questions) - 2
