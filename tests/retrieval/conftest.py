@@ -1,7 +1,9 @@
 """A retrieval service for each engine, and a stub on it."""
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -15,10 +17,16 @@ from tests.retrieval.points import DIMENSIONS
 _names = (f"test-{number}" for number in itertools.count())
 
 
-@pytest.fixture(scope="module", params=["qdrant-edge", "memory"])
+@pytest.fixture(scope="module", params=["qdrant-edge", "qdrant", "qdrant-server", "memory"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    data_dir = tmp_path_factory.mktemp("retrieval")
-    with service("retrieval", LEDGE_ENGINE=request.param, LEDGE_DATA_DIR=str(data_dir)) as process:
+    settings = {"LEDGE_ENGINE": request.param, "LEDGE_DATA_DIR": str(tmp_path_factory.mktemp("retrieval"))}
+    if request.param.startswith("qdrant") and request.param != "qdrant-edge" and find_spec("qdrant_client") is None:
+        pytest.skip("the extra `qdrant` is not installed")
+    if request.param == "qdrant-server":
+        if "QDRANT_URL" not in os.environ:
+            pytest.skip("QDRANT_URL names no server")
+        settings |= {"LEDGE_ENGINE": "qdrant", "LEDGE_QDRANT_URL": os.environ["QDRANT_URL"]}
+    with service("retrieval", **settings) as process:
         yield process
 
 

@@ -1,4 +1,4 @@
-"""Two engines, one result: `qdrant-edge` finds what exact search finds, through any order of writes and deletions."""
+"""Three engines, one result: `qdrant-edge` and `qdrant` find what exact search finds, through any order of writes and deletions."""
 
 import uuid
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.retrieval.config import RetrievalConfig
 from services.retrieval.engine import Engine, Filter, Match, Point, Query
 from services.retrieval.engines.memory import Memory
+from services.retrieval.engines.qdrant import Qdrant
 from services.retrieval.engines.qdrant_edge import QdrantEdge
 
 DIMENSIONS = 6
@@ -57,9 +58,9 @@ def apply(engine: Engine, step: tuple[str, object]) -> int:
     return 0
 
 
-@pytest.fixture(scope="module")
-def qdrant(tmp_path_factory: pytest.TempPathFactory):
-    engine = QdrantEdge(RetrievalConfig(data_dir=tmp_path_factory.mktemp("agreement")))
+@pytest.fixture(scope="module", params=[QdrantEdge, Qdrant], ids=["qdrant-edge", "qdrant"])
+def qdrant(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    engine = request.param(RetrievalConfig(data_dir=tmp_path_factory.mktemp("agreement")))
     engine.create_collection("c", DIMENSIONS)
     yield engine
     engine.close()

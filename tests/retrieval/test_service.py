@@ -113,7 +113,7 @@ async def test_logs_and_metrics_hold_no_text_and_tell_the_engine(
         models = (await http.get("/v1/models")).json()["data"]
     assert "confidential" not in figures + json.dumps(running.log)
     assert 'ledge_queue_seconds_count{queue="retrieval-read"}' in figures
-    assert models[0]["engine"] in ("qdrant-edge", "memory")
+    assert models[0]["engine"] in ("qdrant-edge", "qdrant", "memory")
 
 
 async def test_timings_of_a_search_come_back(stub: Any, collection: str) -> None:

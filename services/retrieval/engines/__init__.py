@@ -12,6 +12,10 @@ def open_engine(config: RetrievalConfig) -> Engine:
             from services.retrieval.engines.qdrant_edge import QdrantEdge
 
             return QdrantEdge(config)
+        case "qdrant":
+            from services.retrieval.engines.qdrant import Qdrant
+
+            return Qdrant(config)
         case "memory":
             from services.retrieval.engines.memory import Memory
 

@@ -129,8 +129,8 @@ def stored(point: Point, terms: Mapping[int, float], version: int | None) -> qe.
     if terms:
         vectors[TERMS] = qe.SparseVector(indices=list(terms), values=list(terms.values()))
     payload: dict[str, Any] = {TEXT: point.text, METADATA: dict(point.metadata)}
-    if switches := list(_switches(point.metadata, "")):
-        payload[SWITCHES] = switches
+    if told := list(switches(point.metadata)):
+        payload[SWITCHES] = told
     if version is not None:
         payload[VERSION] = version
     return qe.Point(id=point.id, vector=vectors, payload=payload)
@@ -140,7 +140,8 @@ def switch(path: str, value: bool) -> str:
     return f"{path}={'true' if value else 'false'}"
 
 
-def _switches(metadata: Metadata, prefix: str) -> Iterator[str]:
+def switches(metadata: Metadata, prefix: str = "") -> Iterator[str]:
+    """The booleans of metadata, as a filter asks for them."""
     for name, value in metadata.items():
         if "." in name:
             continue  # a filter's path cannot name it
@@ -149,7 +150,7 @@ def _switches(metadata: Metadata, prefix: str) -> Iterator[str]:
             if isinstance(element, bool):
                 yield switch(path, element)
         if isinstance(value, Mapping):
-            yield from _switches(value, f"{path}.")
+            yield from switches(value, f"{path}.")
 
 
 def restored(record: Any, selection: Selection) -> Point:
