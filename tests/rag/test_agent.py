@@ -194,8 +194,9 @@ async def test_a_passage_that_does_not_help_is_left_out(rag: "Rag") -> None:
 
 async def test_an_answer_beside_the_point_is_marked(rag: "Rag") -> None:
     answered = await ask(
-        rag, "How tall is the pump house? (badly)", "works", effort=pb.THOROUGH, policy=pb.COMPOSE, without=["rewrite"]
-    )
+        rag, "How tall is the pump house? Thanks (badly)", "works",
+        effort=pb.THOROUGH, policy=pb.COMPOSE, without=["rewrite"],
+    )  # fmt: skip
     marked = verdicts(answered, pb.Verdict.NOT_USEFUL)
     assert [answered.text[it.start : it.end] for it in marked] == [answered.text]
 

@@ -93,7 +93,7 @@ def test_every_effort_ends_within_its_budget(
     answered = asyncio.run(
         _ask(
             hostile.address,
-            f"How tall is the pump house? ({told} )",
+            f"How tall is the pump house? Thanks ({told} )",
             effort=effort,
             policy=policy,
             judge=pb.MODEL,

@@ -127,7 +127,7 @@ async def test_the_model_composes_from_the_evidence_with_marks(answering: "Rag",
 async def test_an_invented_sentence_never_arrives_and_its_replacement_is_marked(
     answering: "Rag", handbook: str
 ) -> None:
-    answered = await ask(answering, "How tall is the pump house? (invent something)", handbook, policy=pb.COMPOSE)
+    answered = await ask(answering, "How tall is the pump house? Thanks (invent)", handbook, policy=pb.COMPOSE)
     assert "99" not in answered.text
     assert "Napoleon" not in answered.text
     replaced = [verdict for verdict in answered.of("verdict") if verdict.kind == pb.Verdict.REPLACED_BY_QUOTE]
@@ -137,12 +137,12 @@ async def test_an_invented_sentence_never_arrives_and_its_replacement_is_marked(
 
 
 async def test_a_model_that_says_nothing_leaves_the_quotation(answering: "Rag", handbook: str) -> None:
-    answered = await ask(answering, "How tall is the pump house? (silent)", handbook, policy=pb.COMPOSE)
+    answered = await ask(answering, "How tall is the pump house? Thanks (silent)", handbook, policy=pb.COMPOSE)
     assert answered.text.startswith("The pump house is 14.2 m tall. [1]")
 
 
 async def test_a_model_that_breaks_off_leaves_what_it_had_said(answering: "Rag", handbook: str) -> None:
-    answered = await ask(answering, "How tall is the pump house? (breaks)", handbook, policy=pb.COMPOSE)
+    answered = await ask(answering, "How tall is the pump house? Thanks (breaks)", handbook, policy=pb.COMPOSE)
     assert answered.text == "The pump house is 14.2 m tall. [1]"
     assert list(answered.done.degraded) == ["llm"]
 
@@ -158,7 +158,9 @@ async def test_instructions_in_a_document_stay_data(answering: "Rag", handbook: 
     assert "hook 17" in quoted.text
     other = await ask(answering, "How tall is the pump house?", handbook, policy=pb.COMPOSE)
     assert "HACKED" not in other.text
-    composed = await ask(answering, "On which hook hangs the key of the boat shed? (echo)", handbook, policy=pb.COMPOSE)
+    composed = await ask(
+        answering, "On which hook hangs the key of the boat shed? Thanks (echo)", handbook, policy=pb.COMPOSE
+    )
     assert "<|im_start|>" not in composed.text
 
 

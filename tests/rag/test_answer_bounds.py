@@ -42,7 +42,7 @@ async def test_without_tokens_to_spend_an_answer_is_quoted(answering: "Rag", han
 
 
 async def test_a_model_without_end_is_ended_by_its_tokens(answering: "Rag", handbook: str) -> None:
-    question = f"{PUMP_HOUSE} (endless)"
+    question = f"{PUMP_HOUSE} Thanks (endless)"
     answered = await ask(answering, question, handbook, policy=pb.COMPOSE, budget=pb.Budget(tokens=50))
     assert answered.done.completion_tokens <= 50
     assert answered.done.budget_exhausted
@@ -51,7 +51,7 @@ async def test_a_model_without_end_is_ended_by_its_tokens(answering: "Rag", hand
 
 async def test_wall_time_ends_a_slow_model_and_leaves_the_quotation(answering: "Rag", handbook: str) -> None:
     budget = pb.Budget(wall_time_ms=1500)
-    answered = await ask(answering, f"{PUMP_HOUSE} (slowly)", handbook, policy=pb.COMPOSE, budget=budget)
+    answered = await ask(answering, f"{PUMP_HOUSE} Thanks (slowly)", handbook, policy=pb.COMPOSE, budget=budget)
     assert answered.text.startswith("The pump house is 14.2 m tall. [1]")
     assert answered.done.budget_exhausted
     assert answered.done.elapsed_ms < 20_000
@@ -60,7 +60,7 @@ async def test_wall_time_ends_a_slow_model_and_leaves_the_quotation(answering: "
 async def test_a_deadline_reaches_two_hops_down_and_the_step_is_named(
     answering: "Rag", handbook: str, suite: Suite
 ) -> None:
-    request = pb.AnswerRequest(question=f"{PUMP_HOUSE} (slowly)", collections=[handbook], policy=pb.COMPOSE)
+    request = pb.AnswerRequest(question=f"{PUMP_HOUSE} Thanks (slowly)", collections=[handbook], policy=pb.COMPOSE)
     call = answering.Answer(request, timeout=3.0)
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         async for _ in call:
@@ -72,7 +72,7 @@ async def test_a_deadline_reaches_two_hops_down_and_the_step_is_named(
 
 async def test_a_stream_that_is_closed_ends_the_generation(answering: "Rag", handbook: str, suite: Suite) -> None:
     request_id = uuid.uuid4().hex
-    request = pb.AnswerRequest(question=f"{PUMP_HOUSE} (slowly)", collections=[handbook], policy=pb.COMPOSE)
+    request = pb.AnswerRequest(question=f"{PUMP_HOUSE} Thanks (slowly)", collections=[handbook], policy=pb.COMPOSE)
     call = answering.Answer(request, metadata=[("ledge-request-id", request_id)])
     async for event in call:
         if event.HasField("verdict"):

@@ -42,8 +42,11 @@ class Looking:
         return look
 
     async def better(self, run: Run, look: Look) -> bool:
-        """Weighs what two looks found by the first one's question: other words must not make it another question.
-        True where that betters the evidence."""
+        """Takes over what a second look found; True where that may better the evidence.
+
+        Calibrated scores weigh it by the first question: other words must not make it another question. A judge that
+        reads grades it by the first question itself, and is shown what the other words found.
+        """
         first = run.look
         seen = {found.chunk.id for found in first.retrieved}
         new = [found for found in look.retrieved if found.chunk.id not in seen]
@@ -52,7 +55,10 @@ class Looking:
         both = Look(first.text, first.query, [*first.retrieved, *new], [*first.retrieved, *new])
         await self._order(run, both)
         self._weigh(run, both)
-        if both.judgement.probability <= first.judgement.probability:
+        if run.judge.reads and run.asked.effort.does("grade"):
+            both.judgement = max(both.judgement, look.judgement, key=lambda it: it.probability)
+            both.found = list({found.chunk.id: found for found in (*look.found, *both.found)}.values())
+        elif both.judgement.probability <= first.judgement.probability:
             return False
         run.look = both
         return True

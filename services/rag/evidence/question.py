@@ -24,7 +24,8 @@ _LIGHT = frozenset(
     "somebody anyone anybody thing things kind sort way one ones people person big large small great tall high deep "
     "wide long short heavy old new far fast quick quickly soon often late early hard close closely tight there here "
     "today now currently always firm company called explain describe detail details answer question briefly summarise "
-    "summarize list name number amount share part size colour color cost costs price pay paid year day".split()
+    "summarize list colleague boss customer wondering wonder wondered curious asked asking ask pls plz asap kindly "
+    "sorry thanks thank hello hi name number amount share part size colour color cost costs price pay paid year day".split()
 )
 _NO_NAMES = frozenset(
     "i monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays "

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from services.kit.errors import step
 from services.rag.chunk_record import WITH_SEGMENTS, WITHOUT_SEGMENTS, from_point
 from services.rag.collections import Collection
+from services.rag.evidence.courtesies import bare
 from services.rag.evidence.found import Found
 from services.rag.evidence.question import Question, token_weights, understand
 from services.rag.evidence.soft_coverage import SoughtWords, sought_words
@@ -92,7 +93,9 @@ class Search:
         self._rerank_after_s = 0.0
 
     async def encode(self, text: str, scope: Scope, asked_last: str | None = None) -> Query:
-        """The question's vectors, and how rare its words are in the collections; see `understand`."""
+        """The question's vectors, and how rare its words are in the collections; see `understand`. Courtesies do not
+        count."""
+        text, asked_last = bare(text), bare(asked_last) if asked_last else asked_last
         embedding, counted = await asyncio.gather(self._embed(text), self._count_terms(text, scope.collections))
         counts, points = counted
         question = understand(text, self._words, counts, points, asked_last)

@@ -34,6 +34,8 @@ _BACK_TO_CONVERSATION = re.compile(
 class CalibratedJudge:
     """Asks nobody; holds nothing of a call."""
 
+    reads = False
+
     async def route(self, question: str, history: Sequence[Turn]) -> "pb.Route | None":
         if _SMALL_TALK.fullmatch(question):
             return pb.NEITHER

@@ -20,6 +20,9 @@ class Judge(Protocol):
     """Made for one answer. Each decision that asks another service draws on the answer's budget, and is None where
     that does not reach, or where the one asked gives none: the agent then goes on without."""
 
+    reads: bool
+    """Whether it understands what it is shown, rather than goes by scores."""
+
     async def route(self, question: str, history: Sequence[Turn]) -> "pb.Route | None":
         """Where the answer comes from."""
         ...

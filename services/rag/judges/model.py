@@ -41,6 +41,8 @@ class ModelJudge:
         budget: every decision takes a step of it, and the tokens that it generates.
     """
 
+    reads = True
+
     def __init__(self, peers: Peers, budget: Budget, otherwise: CalibratedJudge) -> None:
         self._llm = peers.llm
         self._budget = budget
