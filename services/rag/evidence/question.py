@@ -25,7 +25,8 @@ _LIGHT = frozenset(
     "wide long short heavy old new far fast quick quickly soon often late early hard close closely tight there here "
     "today now currently always firm company called explain describe detail details answer question briefly summarise "
     "summarize list colleague boss customer wondering wonder wondered curious asked asking ask pls plz asap kindly "
-    "sorry thanks thank hello hi name number amount share part size colour color cost costs price pay paid year day".split()
+    "sorry thanks thank hello hi name number amount share part size colour color cost costs price pay paid "
+    "year day".split()
 )
 _NO_NAMES = frozenset(
     "i monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays "
