@@ -195,7 +195,7 @@ def _answer_signals(example: Example, segment: Vector) -> Vector:
     scores = example.signals @ segment
     picked = pick(example.query.question, example.candidates, scores)
     return measure_answer(
-        example.query, example.candidates, example.signals, picked.places, lacks_kind=picked.lacks_kind
+        example.query, example.candidates, example.signals, scores, picked.places, lacks_kind=picked.lacks_kind
     )
 
 
@@ -205,7 +205,7 @@ def _outcome(examples: Sequence[Example], segment: Vector, answer: Vector, inter
         scores = example.signals @ segment
         picked = pick(example.query.question, example.candidates, scores)
         signals = measure_answer(
-            example.query, example.candidates, example.signals, picked.places, lacks_kind=picked.lacks_kind
+            example.query, example.candidates, example.signals, scores, picked.places, lacks_kind=picked.lacks_kind
         )
         logits.append(float(signals @ answer) + intercept)
         # A second that is quoted at any lead is as one that is not behind.

@@ -76,6 +76,7 @@ def add_hop(
     """
     candidates, signals = measure(query, found, words)
     weights = calibration.weights(reranked=bool(found[0].segment_scores))
+    scores = weights.rank(signals)
 
     def place_of(sentence: Candidate) -> int | None:
         return next((place for place, known in enumerate(candidates) if known.is_same_as(sentence)), None)
@@ -90,7 +91,7 @@ def add_hop(
         gain = query.sought.coverage(np.maximum(first.said, second.said)) - covered
         supplies = supplies_kind(query.question, first, second)
         if supplies or gain > LEAST_GAIN:
-            probability = weights.probability(measure_answer(query, candidates, signals, places))
+            probability = weights.probability(measure_answer(query, candidates, signals, scores, places))
             options.append((supplies, gain, probability, second))
     if not options:
         return None

@@ -55,7 +55,7 @@ def judge(
     scores = weights.rank(signals)
     picked = pick(query.question, candidates, scores)
     probability = weights.probability(
-        measure_answer(query, candidates, signals, picked.places, lacks_kind=picked.lacks_kind)
+        measure_answer(query, candidates, signals, scores, picked.places, lacks_kind=picked.lacks_kind)
     )
     others = [int(index) for index in np.argsort(-scores, kind="stable") if index not in picked.places]
     return Judgement(

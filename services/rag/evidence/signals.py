@@ -5,7 +5,7 @@ weighed by their rarity; a segment is read in its context, that is with its head
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from services.rag.chunk_record import StoredSegment
 from services.rag.document import Kind
 from services.rag.evidence.answer_kind import holds
 from services.rag.evidence.found import Found
-from services.rag.evidence.question import Name
+from services.rag.evidence.question import Name, Question
 from services.rag.evidence.search import Query
 from services.rag.evidence.soft_coverage import said_words
 from services.rag.words import Words
@@ -25,22 +25,34 @@ SEGMENT_SIGNALS = (
     "dense_before",
     "max_sim",
     "coverage",
+    "soft_coverage",
     "names",
     "kind",
     "passage",
     "outdated",
 )
 """dense: cosine of the segment to the question. dense_before: of the sentence before it, else its own. max_sim: the
-reranker's score of the segment. coverage: share of the question's weight that it and the two sentences before it say,
-be it in other words. names: share of the question's names that the passage says. kind: 1 where it holds the kind of
-answer asked for, -1 where not, 0 where none is known. passage: the reranker's score of the passage. outdated: 1 where
-a heading says that it no longer holds."""
+reranker's score of the segment. coverage: share of the question's weight that the segment says, word for word.
+soft_coverage: the share that it and the two sentences before it say, be it in other words. names: share of the
+question's names that the passage says. kind: 1 where it holds the kind of answer asked for, -1 where not, 0 where none
+is known. passage: the reranker's score of the passage. outdated: 1 where a heading says that it no longer holds."""
 
-ANSWER_SIGNALS = ("coverage", "missing", "names", "no_name", "kind_missing", "words")
-"""coverage: the best of all segments. missing: weight of the word that the picked segments say least, as a share of the
-greatest possible. names: share of the names that the first one's passage says. no_name: 1 where the question names
-nothing. kind_missing: 1 where they lack the kind of answer asked for. words: how many words the question has that tell
-something. (Rank scores and leads were tried: on questions that were new they only did harm.)"""
+ANSWER_SIGNALS = (
+    "score",
+    "lead",
+    "soft_coverage",
+    "missing",
+    "names",
+    "no_name",
+    "kind_missing",
+    "words",
+    "word_weight",
+)
+"""score: rank score of the first segment. lead: how far it is above the second that was picked. soft_coverage: the
+best of all segments. missing: weight of the word that the picked segments say least, as a share of the greatest
+possible. names: share of the names that the first one's passage says. no_name: 1 where the question names nothing.
+kind_missing: 1 where they lack the kind of answer asked for. words: how many words the question has that tell
+something. word_weight: their mean weight, as a share of the greatest possible."""
 
 PARTLY_NAMED = 0.4
 """What a name is worth whose words all occur, but not side by side."""
@@ -74,11 +86,17 @@ class Candidate:
         return (self.found.chunk.id, self.segment.start) == (other.found.chunk.id, other.segment.start)
 
 
+def says_of(question: Question, candidates: Iterable[Candidate]) -> float:
+    """Share of the question's weight that some segments say together."""
+    return _coverage(_weights(question), frozenset().union(*(candidate.context for candidate in candidates)))
+
+
 def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Candidate], NDArray[np.float64]]:
     """All segments of some passages, and their signals: [segments × SEGMENT_SIGNALS]."""
     candidates: list[Candidate] = []
     rows: list[tuple[float, ...]] = []
     question, vector = query.question, query.vector()
+    weights = _weights(question)
     for passage in found:
         chunk = passage.chunk
         segments = chunk.segments
@@ -107,6 +125,7 @@ def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Ca
                     float(dense[index]),
                     float(dense[max(first, index - 1)]),
                     passage.segment_scores[index] if passage.segment_scores else 0.0,
+                    _coverage(weights, contexts[index]),
                     query.sought.coverage(said[first : index + 1].max(axis=0)),
                     named,
                     0.0 if not question.kinds else 1.0 if holds_kind else -1.0,
@@ -121,11 +140,12 @@ def measure_answer(
     query: Query,
     candidates: Sequence[Candidate],
     signals: NDArray[np.float64],
+    scores: NDArray[np.float64],
     picked: Sequence[int],
     *,
     lacks_kind: bool | None = None,
 ) -> NDArray[np.float64]:
-    """ANSWER_SIGNALS of the segments that were picked, among all candidates with their signals.
+    """ANSWER_SIGNALS of the segments that were picked, among all candidates with their signals and rank scores.
 
     Args:
         lacks_kind: whether they lack the kind of answer asked for. None: where none of them holds it.
@@ -137,15 +157,30 @@ def measure_answer(
     said = np.max([candidate.said for candidate in quoted], axis=0)
     return np.array(
         [
-            signals[:, SEGMENT_SIGNALS.index("coverage")].max(),
+            scores[picked[0]],
+            scores[picked[0]] - scores[picked[-1]],
+            signals[:, SEGMENT_SIGNALS.index("soft_coverage")].max(),
             sought.heaviest_missing(said) / question.heaviest,
             _named(question.names, (quoted[0].passage_line,)),
             not question.names,
             lacks_kind,
             len(sought.stems),
+            float(sought.weights.mean()) / question.heaviest if len(sought.stems) else 0.0,
         ],
         np.float64,
     )
+
+
+def _weights(question: Question) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for asked in question.words:
+        weights[asked.word.stem] = max(weights.get(asked.word.stem, 0.0), asked.weight)
+    return weights
+
+
+def _coverage(weights: dict[str, float], said: frozenset[str]) -> float:
+    total = sum(weights.values())
+    return sum(weight for stem, weight in weights.items() if stem in said) / total if total else 0.0
 
 
 def _first_before(segments: Sequence[StoredSegment], index: int) -> int:
