@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 BENCHES ?= llm embedding retrieval ingest rag start
 # What an installed default environment and its models take, with room for documents.
 NEEDED_MB := 1500
+# What torch, which comes from PyPI with its CUDA libraries, takes with vLLM and the models that the tests make.
+TORCH_NEEDED_MB := 8000
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -15,7 +17,7 @@ NEEDED_MB := 1500
 # What the speech engines need of Debian; the suite answers from documents without it.
 DEBIAN_PACKAGES := flite
 
-.PHONY: help up down ask status logs doctor packages test test-clients check format generate docs release-contracts bench lock clean
+.PHONY: help up down ask status logs doctor packages test test-clients test-torch check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +66,10 @@ test: .venv/.test ## all tests, ending in the runner's closing line
 test-clients: .venv/.test .venv-clients/.made ## the doors by clients from PyPI, which get an environment of their own
 	@CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python $(BIN)/pytest tests/clients
 
+test-torch: .venv-torch/.made ## vLLM, sentence-transformers and a cross-encoder, run for real on the CPU (8 GB of disk)
+	@.venv-torch/bin/python -m pytest -m torch tests/torch tests/embedding/test_contract.py \
+	  tests/llm/test_contract.py tests/llm/test_vllm.py
+
 format: .venv/.dev ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -87,7 +93,7 @@ lock: ## constraints.txt anew, from what the newest allowed packages are
 
 clean: ## remove the environment and what tools leave; documents, logs and models stay
 	@if [ -x $(LEDGE) ]; then $(LEDGE) down >/dev/null; fi
-	rm -rf .venv .venv-lock .venv-clients build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-clients .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Each file here stands for a finished step, so that a second run repeats nothing.
@@ -122,4 +128,12 @@ comma := ,
 .venv-clients/.made: .venv/.made tests/clients/requirements.txt
 	@rm -rf .venv-clients && $(PYTHON) -m venv .venv-clients
 	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/clients/requirements.txt
+	@touch $@
+
+.venv-torch/.made: constraints-torch.txt
+	@free=$$(df -Pm . | awk 'NR == 2 { print $$4 }'); [ "$$free" -ge $(TORCH_NEEDED_MB) ] || { \
+	  echo "$$free MB are free here and $(TORCH_NEEDED_MB) MB are needed: free some space, then make again" >&2; exit 1; }
+	@started=$$(date +%s); rm -rf .venv-torch && $(PYTHON) -m venv .venv-torch \
+	  && .venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+	  -r constraints-torch.txt -e . && echo "torch and its engines installed in $$(( $$(date +%s) - started )) s"
 	@touch $@

@@ -19,6 +19,7 @@ from services.cli.local.checks import (
     check_python,
 )
 from services.cli.local.config import LocalRunConfig
+from services.cli.local.hardware import check_profiles, this_machine
 from services.cli.local.plan import RunPlan
 from services.cli.local.ports import busy_ports
 from services.cli.local.suite import Suite
@@ -26,7 +27,7 @@ from services.cli.local.supervisor import left_behind
 from services.cli.profile import open_profile
 from services.cli.terminal import open_console
 from services.kit.models import ModelStore
-from services.kit.profiles import Profile
+from services.kit.profiles import Profile, shipped_profiles
 
 SIGNS = {"ok": ("ok      ", "green"), "warning": ("warning ", "yellow"), "failure": ("failure ", "red")}
 
@@ -35,7 +36,7 @@ def command(
     profile: Annotated[str | None, typer.Option(help="A profile.", show_default="embedded-cpu")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
 ) -> None:
-    """Check Python, packages, cores, memory, disk, ports and models against the profile; say what to do."""
+    """Say which profile fits; check Python, packages, cores, memory, disk, ports and models against the one chosen."""
     config = LocalRunConfig.read(profile=profile)
     loaded, plan, store = open_profile(config)
     console = open_console()
@@ -58,6 +59,9 @@ def command(
 
 def _checks(profile: Profile, plan: RunPlan, store: ModelStore, suite: Suite) -> Iterator[Check]:
     yield check_python()
+    yield check_profiles(
+        this_machine(), [Profile.load(name, store.catalog) for name in shipped_profiles()], profile.name
+    )
     yield check_packages(plan)
     for service in plan.services:
         if service.engine:

@@ -50,7 +50,7 @@ def list_models(as_json: AsJson = False) -> None:
             ", ".join(entry.tasks),
             entry.licence,
             "yes" if entry.commercial_use else "[red]no[/red]",
-            readable(entry.size_bytes),
+            "unpinned" if entry.unpinned else readable(entry.size_bytes),
             {"ready": "[green]ready[/green]"}.get(status.state, status.state),
         )
     console = _console()
@@ -65,6 +65,22 @@ def pull(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) 
         store = ModelStore.from_environment()
         done = [(store.catalog.entry(id), store.pull(id, watch)) for id in _chosen(store, ids, profile)]
     _print_ready(done, as_json)
+
+
+@app.command("pin")
+def pin_models(
+    ids: Annotated[list[str], typer.Argument(help="Model ids.", show_default=False)], as_json: AsJson = False
+) -> None:
+    """Fix models that ship without sums to a revision and its sums, as the hub tells them now; then they can be had."""
+    with _failures_told():
+        store = ModelStore.from_environment()
+        pinned = [store.pin(store.catalog.entry(id).id) for id in ids]
+    if as_json:
+        _print_json([entry.model_dump() for entry in pinned])
+        return
+    for entry in pinned:
+        told = f"{len(entry.files)} files, {readable(entry.size_bytes)}, {entry.sources[0]}"
+        _console().print(f"[green]pinned[/green]  {entry.id}: {told}", soft_wrap=True, highlight=False)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Three engines, one result: `qdrant-edge` and `qdrant` find what exact search finds, through any order of writes and deletions."""
+"""Three engines, one result: `qdrant-edge` and `qdrant` find what exact search finds, through any order of writes."""
 
 import uuid
 

@@ -21,6 +21,8 @@ from services.kit.models.disk import readable
 from services.kit.profiles import Profile
 
 DISTRIBUTION = "ledge"
+EXTRAS = {engine: engine for engine in ("vllm", "sentence-transformers", "cross-encoder", "qdrant")}
+"""Engines with an extra of their own; the others are in that of their service."""
 LEAST_FREE_BYTES = 256 * 2**20
 """Under this a run does not start: logs and documents would soon have no room."""
 GOOD_FREE_BYTES = 2 * 2**30
@@ -48,7 +50,7 @@ def check_python() -> Check:
 
 def check_packages(plan: RunPlan) -> Check:
     """The packages of the engines, and those of the command line."""
-    extras = [*(service.name for service in plan.services), "cli"]
+    extras = [*(EXTRAS.get(service.engine or "", service.name) for service in plan.services), "cli"]
     faults = list(_missing(extras))
     if faults:
         return Check(
@@ -145,6 +147,9 @@ def check_model(store: ModelStore, model_id: str) -> Check:
     """Reads every byte of a model that is here."""
     name = f"model {model_id}"
     state = store.state(model_id)
+    if store.catalog.entry(model_id).unpinned:
+        advice = f"run `ledge models pin {model_id}`, then `ledge models pull {model_id}`"
+        return Check(name, "failure", "not pinned to a revision and its sums yet", advice)
     if state != "ready":
         return Check(name, "failure", state, f"run `ledge models pull {model_id}`")
     if faults := store.verify(model_id):

@@ -72,7 +72,11 @@ class CatalogEntry(ClosedModel):
     """Length of the vectors; embedding models only."""
     answer_policy: Literal["quote", "compose"] | None = None
     """LLMs only: whether an answer is the quoted evidence, or is written by the model from the evidence."""
-    files: Annotated[tuple[ModelFile, ...], Field(min_length=1, max_length=1000)]
+    files: Annotated[tuple[ModelFile, ...], Field(max_length=1000)] = ()
+    """All of them; none only in an entry that is `unpinned`."""
+    unpinned: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    """Patterns of the files' paths at the hub, in an entry whose sums nobody here has seen. Such a model is not fetched
+    until `ledge models pin` has fixed its revision and its sums."""
     sources: Annotated[tuple[SourceText, ...], Field(min_length=1, max_length=16)]
     """Tried in this order."""
 
@@ -83,6 +87,10 @@ class CatalogEntry(ClosedModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         paths = [file.path for file in self.files]
+        if bool(self.files) == bool(self.unpinned):
+            raise ValueError(f"model {self.id}: it has files with their sums, or is unpinned, and not both")
+        if self.unpinned and not self.sources[0].startswith("hf://"):
+            raise ValueError(f"model {self.id}: what is unpinned comes from the hub")
         if len(set(paths)) != len(paths):
             raise ValueError(f"model {self.id}: a file path is given twice")
         if any(folder.as_posix() in paths for path in paths for folder in PurePosixPath(path).parents):

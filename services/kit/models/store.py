@@ -14,6 +14,7 @@ from services.kit.models.config import ModelStoreConfig
 from services.kit.models.directory import ModelDirectory
 from services.kit.models.disk import writing_to
 from services.kit.models.fetch import Network, fetch_missing
+from services.kit.models.pinning import PINNED, pin
 from services.kit.models.progress import Progress, Watch, nobody
 from services.kit.models.source import SourceFailed
 
@@ -45,7 +46,9 @@ class ModelStore:
     def from_environment(cls) -> Self:
         """With the shipped catalogue and LEDGE_MODELS_CATALOG on top. Raises InvalidInput, pydantic.ValidationError."""
         config = ModelStoreConfig()
-        additions = [config.models_catalog.expanduser()] if config.models_catalog else []
+        pinned = config.models_dir.expanduser() / PINNED
+        additions = [pinned] if pinned.exists() else []
+        additions += [config.models_catalog.expanduser()] if config.models_catalog else []
         catalog = Catalog.load(deploy_directory() / "models.yaml", *additions)
         return cls(config.models_dir, catalog, Network(config.offline, config.hub_endpoint, config.hub_token))
 
@@ -54,6 +57,8 @@ class ModelStore:
 
     def state(self, model_id: str) -> State:
         directory = self.directory_of(self.catalog.entry(model_id))
+        if directory.entry.unpinned:
+            return "absent"
         if not directory.missing():
             return "ready"
         return "incomplete" if directory.has_anything else "absent"
@@ -63,6 +68,7 @@ class ModelStore:
         state = self.state(model_id)
         if state == "ready":
             return self.directory / model_id
+        self._require_pinned(model_id)
         message = f"model {model_id!r} is {state} in {self.directory}"
         if self._network.offline:
             raise NotFound(
@@ -84,6 +90,7 @@ class ModelStore:
         """Completes the model: takes over what lies there and is right, resumes partial files, replaces wrong ones."""
         if self.state(model_id) == "ready":
             return self.directory / model_id
+        self._require_pinned(model_id)
         directory = self.directory_of(self.catalog.entry(model_id))
         with writing_to(self.directory), directory.locked(lambda: watch(_waiting(model_id))):
             directory.tidy()
@@ -93,6 +100,7 @@ class ModelStore:
 
     def verify(self, model_id: str, watch: Watch = nobody) -> tuple[str, ...]:
         """Reads every byte; returns a phrase for each wrong file; from then on only what is right is offered."""
+        self._require_pinned(model_id)
         directory = self.directory_of(self.catalog.entry(model_id))
         if not directory.has_anything:
             self.path(model_id)
@@ -101,6 +109,18 @@ class ModelStore:
             return tuple(directory.fault(file) for file in self._wrong(directory, watch))
         with writing_to(self.directory), directory.locked(lambda: watch(_waiting(model_id))):
             return tuple(directory.fault(file) for file in self._adopt(directory, watch))
+
+    def pin(self, model_id: str) -> CatalogEntry:
+        """Fixes an unpinned model; the next store knows it. Raises as `pinning.pin`."""
+        with writing_to(self.directory):
+            return pin(self.catalog.entry(model_id), self.directory, self._network)
+
+    def _require_pinned(self, model_id: str) -> None:
+        if self.catalog.entry(model_id).unpinned:
+            raise NotFound(
+                f"model {model_id!r} ships without the sums of its files, so nothing says which bytes would be right: "
+                f"`ledge models pin {model_id}` fixes its revision and sums as the hub tells them now"
+            )
 
     def remove(self, model_id: str) -> None:
         """Takes the model's directory away; one that is not there is no error."""

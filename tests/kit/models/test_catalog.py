@@ -18,12 +18,21 @@ def shipped() -> Catalog:
 
 
 def test_the_shipped_models_may_be_used_commercially_and_say_under_which_licence(shipped: Catalog) -> None:
-    assert {entry.id for entry in shipped} == {"smollm2-135m-instruct", "all-minilm-l6-v2"}
-    assert all(entry.licence == "Apache-2.0" and entry.commercial_use for entry in shipped)
+    summed = [entry for entry in shipped if not entry.unpinned]
+    assert {entry.id for entry in summed} == {"smollm2-135m-instruct", "all-minilm-l6-v2"}
+    assert all(entry.licence == "Apache-2.0" for entry in summed)
+    assert all(entry.commercial_use and entry.licence for entry in shipped)
+
+
+def test_a_shipped_model_has_all_its_sums_or_none_and_says_that_it_is_unproven(shipped: Catalog) -> None:
+    for model in shipped:
+        assert bool(model.files) != bool(model.unpinned)
+        assert not model.unpinned or "Unproven" in model.description
 
 
 def test_the_shipped_models_come_from_the_package_index_first(shipped: Catalog) -> None:
-    assert all(entry.sources[0].startswith("pypi://") and len(entry.sources) > 1 for entry in shipped)
+    for model in shipped:
+        assert model.unpinned or (model.sources[0].startswith("pypi://") and len(model.sources) > 1)
 
 
 def test_the_small_llm_quotes(shipped: Catalog) -> None:
@@ -41,9 +50,11 @@ def test_one_encoder_serves_embedding_and_reranking(shipped: Catalog) -> None:
         ({"licence": "free for all!"}, "models.0.licence: "),
         ({"id": "../up"}, "models.0.id: "),
         ({"tasks": ["chat"]}, "models.0.tasks.0: "),
+        ({"files": []}, "or is unpinned, and not both"),
+        ({"unpinned": ["*.bin"]}, "or is unpinned, and not both"),
+        ({"files": [], "unpinned": ["*.bin"]}, "comes from the hub"),
         ({"commercial_use": "perhaps"}, "models.0.commercial_use: "),
         ({"memory": {"cpu_bytes": -1, "gpu_bytes": 0}}, "models.0.memory.cpu_bytes: "),
-        ({"files": []}, "models.0.files: "),
         ({"sources": []}, "models.0.sources: "),
         ({"sources": ["ftp://x/y"]}, "ftp://x/y"),
         ({"answer_policy": "quote"}, "only an LLM, states its answer_policy"),
