@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import grpc
@@ -40,10 +41,21 @@ def command(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each; medians are told.")] = 7,
     tokens: Annotated[int, typer.Option(min=8, help="Generated tokens a call.")] = 96,
     busy: Annotated[bool, typer.Option(help="Also measure beside a busy embedding service.")] = False,
+    engine: Annotated[
+        str, typer.Option(help="llamacpp as the profile has it, or vllm beside vllm serve.")
+    ] = "llamacpp",
+    model: Annotated[str, typer.Option(help="Of vllm.")] = "llama-3.1-8b-instruct",
     profile: Annotated[str, typer.Option(help="Whose settings are measured.")] = DEFAULT_PROFILE,
     json_file: JsonFile = None,
 ) -> None:
     """Tokens per second and first token through gRPC, beside the same engine in process."""
+    if engine == "vllm":
+        if find_spec("vllm") is None:
+            raise InvalidInput("vLLM is not installed in this environment; see `make test-torch`")
+        from services.cli.bench.llm_vllm import measure
+
+        Report("llm", measure(model, _counts(streams), rounds, tokens)).publish(json_file)
+        return
     settings = _settings(profile, "llm")
     rows: list[Row] = []
     with RunningService("llm", settings) as service, InProcess(settings) as library:
@@ -107,15 +119,15 @@ class InProcess:
 
 def _overhead(address: str, library: InProcess, count: int, rounds: int, tokens: int) -> list[Row]:
     """The two sides take turns, so that what else the machine does falls on both."""
-    prompts = _prompts(count)
-    through_grpc, in_process = Measured(), Measured()
+    asked = prompts(count)
+    mine, in_process = Measured(), Measured()
     for _ in range(rounds):
-        through_grpc.add(*asyncio.run(_through_grpc(address, prompts, tokens)))
-        in_process.add(**library.measure(prompts, tokens))
+        mine.add(*asyncio.run(through_grpc(address, asked, tokens)))
+        in_process.add(**library.measure(asked, tokens))
     name = f"{count} stream{'s' if count > 1 else ''}"
-    speeds = statistics.median(through_grpc.tokens_per_s), statistics.median(in_process.tokens_per_s)
-    firsts = statistics.median(through_grpc.first_token_ms), statistics.median(in_process.first_token_ms)
-    pairs = zip(through_grpc.tokens_per_s, in_process.tokens_per_s, strict=True)
+    speeds = statistics.median(mine.tokens_per_s), statistics.median(in_process.tokens_per_s)
+    firsts = statistics.median(mine.first_token_ms), statistics.median(in_process.first_token_ms)
+    pairs = zip(mine.tokens_per_s, in_process.tokens_per_s, strict=True)
     return [
         Row(
             f"tokens per second, {name}",
@@ -123,7 +135,7 @@ def _overhead(address: str, library: InProcess, count: int, rounds: int, tokens:
             "tokens/s",
             baseline="same engine in process",
             baseline_value=speeds[1],
-            ratio=statistics.median(mine / its for mine, its in pairs),
+            ratio=statistics.median(ours / its for ours, its in pairs),
             note="ratio: median of the rounds' ratios",
         ),
         Row(
@@ -169,19 +181,19 @@ def _beside_busy_services(profile: str, rounds: int, tokens: int) -> list[Row]:
 def _speed(address: str, rounds: int, tokens: int) -> float:
     measured = Measured()
     for _ in range(rounds):
-        measured.add(*asyncio.run(_through_grpc(address, _prompts(1), tokens)))
+        measured.add(*asyncio.run(through_grpc(address, prompts(1), tokens)))
     return statistics.median(measured.tokens_per_s)
 
 
-async def _through_grpc(address: str, prompts: Sequence[str], max_tokens: int) -> tuple[int, float, list[float]]:
+async def through_grpc(address: str, asked: Sequence[str], max_tokens: int) -> tuple[int, float, list[float]]:
     """Tokens, seconds from the first call to the last end, seconds to each call's first token."""
     async with open_channel(address) as channel:
         await channel.channel_ready()
         stub = rpc.LlmServiceStub(channel)
         try:
-            await asyncio.gather(*(_answer(stub, prompt, WARM_UP_TOKENS) for prompt in prompts))
+            await asyncio.gather(*(_answer(stub, prompt, WARM_UP_TOKENS) for prompt in asked))
             began_s = time.perf_counter()
-            answers = await asyncio.gather(*(_answer(stub, prompt, max_tokens) for prompt in prompts))
+            answers = await asyncio.gather(*(_answer(stub, prompt, max_tokens) for prompt in asked))
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
         elapsed_s = time.perf_counter() - began_s
@@ -246,7 +258,8 @@ def _settings(profile_name: str, service: str) -> dict[str, str]:
     return {**{key: value for key, value in named.items() if value}, **found.env}
 
 
-def _prompts(count: int) -> list[str]:
+def prompts(count: int) -> list[str]:
+    """As many different ones."""
     return [f"Write a long story about {TOPICS[place % len(TOPICS)]} and the number {place}." for place in range(count)]
 
 

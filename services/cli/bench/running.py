@@ -37,8 +37,11 @@ class RunningService:
         EngineFailed: it ended, or was not ready in time; says its last words.
     """
 
-    def __init__(self, name: str, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, settings: Mapping[str, str] | None = None, start_timeout_s: float = START_TIMEOUT_S
+    ) -> None:
         self.name = name
+        self._start_timeout_s = start_timeout_s
         inherited = {
             key: value
             for key, value in os.environ.items()
@@ -121,10 +124,10 @@ class RunningService:
 
     def _wait_for(self, event: str) -> dict[str, Any]:
         with self._changed:
-            in_time = self._changed.wait_for(lambda: event in self._events or self._ended, START_TIMEOUT_S)
+            in_time = self._changed.wait_for(lambda: event in self._events or self._ended, self._start_timeout_s)
             if event in self._events:
                 return self._events[event]
-        why = "ended" if in_time else f"was not ready within {START_TIMEOUT_S:.0f} s"
+        why = "ended" if in_time else f"was not ready within {self._start_timeout_s:.0f} s"
         raise EngineFailed(f"{self.name} {why}; its last words: {' | '.join(list(self._lines)[-3:]) or '(none)'}")
 
 
