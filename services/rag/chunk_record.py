@@ -251,6 +251,26 @@ class StoredChunk:
             spans.insert(1, groups[segment.group])
         return [slice(first, first + rows) for first, rows in spans]
 
+    def greatest(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The greatest of some values of all token vectors over those of each segment: its own, its headings' and its
+        lead-in's.
+
+        Args:
+            values: [rows × values], none below 0.
+
+        Returns:
+            [segments × values].
+        """
+        segments, groups = self.segments, self._layout[1]
+        of_groups = np.array([values[first : first + rows].max(axis=0, initial=0.0) for first, rows in groups])
+        # Rows of segments follow one another, those of the last one end the table.
+        padded = np.vstack([values, np.zeros((1, values.shape[1]))])
+        own = np.maximum.reduceat(padded, [segment.first_row for segment in segments], axis=0)
+        own[[not segment.rows for segment in segments]] = 0.0
+        greatest: NDArray[np.float64] = np.maximum(own, of_groups[[segment.group for segment in segments]])
+        np.maximum(greatest, of_groups[0], out=greatest)
+        return greatest
+
     def token_vectors(self, segment: StoredSegment) -> model_pb2.TokenVectors:
         """Token vectors of the segment with those of its headings and its lead-in before them."""
         _, _, dimensions, scale, place, _, _ = self._layout

@@ -169,3 +169,7 @@ def test_any_chunk_comes_back(parts: list[tuple[str, str]], headings: list[str])
     ]
     for segment in stored.segments:
         assert len(stored.token_vectors(segment).data) % DIMENSIONS == 0
+    values = rng.random((len(stored.token_rows()), 3))
+    for segment, greatest in zip(stored.segments, stored.greatest(values), strict=True):
+        own = np.vstack([values[rows] for rows in stored.rows_of(segment)])
+        assert np.array_equal(greatest, own.max(axis=0, initial=0.0))

@@ -5,7 +5,7 @@ weighed by their rarity; a segment is read in its context, that is with its head
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,11 +86,6 @@ class Candidate:
         return (self.found.chunk.id, self.segment.start) == (other.found.chunk.id, other.segment.start)
 
 
-def says_of(question: Question, candidates: Iterable[Candidate]) -> float:
-    """Share of the question's weight that some segments say together."""
-    return _coverage(_weights(question), frozenset().union(*(candidate.context for candidate in candidates)))
-
-
 def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Candidate], NDArray[np.float64]]:
     """All segments of some passages, and their signals: [segments × SEGMENT_SIGNALS]."""
     candidates: list[Candidate] = []
@@ -109,24 +104,25 @@ def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Ca
         outdated = any(_OUTDATED.search(heading) for heading in chunk.headings)
         above = frozenset(headings.split())
         texts = [chunk.body[segment.start : segment.end] for segment in segments]
+        introduced = {lead_in: above.union(words.stems(lead_in)) for lead_in in {it.lead_in for it in segments}}
         contexts = [
-            above.union(words.stems(text), words.stems(segment.lead_in))
-            for text, segment in zip(texts, segments, strict=True)
+            introduced[segment.lead_in].union(words.stems(text)) for text, segment in zip(texts, segments, strict=True)
         ]
         said = said_words(query.sought, chunk, contexts)
+        firsts = [_first_before(segments, index) for index in range(len(segments))]
+        covered = query.sought.coverages(_with_before(said, firsts))
         for index, segment in enumerate(segments):
             if segment.kind is Kind.HEADING:
                 continue
             holds_kind = holds(texts[index], question.kinds, question.text)
-            first = _first_before(segments, index)
             candidates.append(Candidate(passage, segment, contexts[index], said[index], line, holds_kind))
             rows.append(
                 (
                     float(dense[index]),
-                    float(dense[max(first, index - 1)]),
+                    float(dense[max(firsts[index], index - 1)]),
                     passage.segment_scores[index] if passage.segment_scores else 0.0,
                     _coverage(weights, contexts[index]),
-                    query.sought.coverage(said[first : index + 1].max(axis=0)),
+                    float(covered[index]),
                     named,
                     0.0 if not question.kinds else 1.0 if holds_kind else -1.0,
                     passage.score if passage.segment_scores else 0.0,
@@ -190,6 +186,15 @@ def _first_before(segments: Sequence[StoredSegment], index: int) -> int:
         while first > max(0, index - SENTENCES_BEFORE) and segments[first - 1].kind is Kind.PARAGRAPH:
             first -= 1
     return first
+
+
+def _with_before(said: NDArray[np.float64], firsts: Sequence[int]) -> NDArray[np.float64]:
+    """What each segment says together with those before it, from the first of these on."""
+    together = said.copy()
+    for back in range(1, SENTENCES_BEFORE + 1):
+        rows = [index for index, first in enumerate(firsts) if index - back >= first]
+        together[rows] = np.maximum(together[rows], said[[index - back for index in rows]])
+    return together
 
 
 def _says(line: str, stems: Sequence[str]) -> bool:

@@ -33,8 +33,13 @@ class SoughtWords:
 
     def coverage(self, said: NDArray[np.float64]) -> float:
         """Share of the question's weight that is said; 0 of a question without a word that tells something."""
+        return float(self.coverages(said[np.newaxis])[0])
+
+    def coverages(self, said: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same for each row of [segments × words]."""
         total = float(self.weights.sum())
-        return float(said @ self.weights) / total if total else 0.0
+        shares: NDArray[np.float64] = said @ self.weights / total if total else np.zeros(len(said))
+        return shares
 
     def heaviest_missing(self, said: NDArray[np.float64]) -> float:
         """Weight of the word that is missed most."""
@@ -76,7 +81,4 @@ def said_words(sought: SoughtWords, chunk: StoredChunk, stems: Sequence[frozense
     for place, tokens in enumerate(sought.tokens):
         likeness[:, place] = cosines[:, tokens].max(axis=1, initial=-1.0)
     likeness = np.clip((likeness - UNLIKE) / (LIKE - UNLIKE), 0, 1)
-    for place, segment in enumerate(chunk.segments):
-        for own in chunk.rows_of(segment):
-            np.maximum(said[place], likeness[own].max(axis=0, initial=0.0), out=said[place])
-    return said
+    return np.maximum(said, chunk.greatest(likeness))
