@@ -92,6 +92,7 @@ class Agent:
             await run.move("route", lambda: self._route(run))
         if run.route == pb.DOCUMENTS and not run.is_blocked:
             await self._condense(run)
+        if run.route == pb.DOCUMENTS and not run.is_blocked:
             run.look = await self._looking.look(run, run.standalone)
             if does("decompose"):
                 await run.move("decompose", lambda: self._decompose(run))
@@ -111,8 +112,8 @@ class Agent:
 
     async def _begin(self, asked: AskedAnswer) -> Run:
         started_s = self._clock()
-        policy = asked.policy if asked.policy != pb.POLICY_UNSPECIFIED else await self._policy.get()
         budget = Budget(asked.allowance, self._clock)
+        policy = asked.policy if asked.policy != pb.POLICY_UNSPECIFIED else await self._policy.get(budget.remaining_s)
         calibrated = CalibratedJudge()
         decides = asked.judge or (pb.MODEL if policy == pb.COMPOSE else pb.CALIBRATED)
         if not asked.effort.is_judged:
@@ -130,10 +131,23 @@ class Agent:
         )
 
     async def _guard(self, run: Run) -> str:
+        """Turns before the question lose their personal data too: they are searched by, and shown to the model."""
         checked = await run.guards.check(run.question, run.judge.topic, is_question=True)
         run.question = run.standalone = checked.text.strip() or "?"
         if checked.taken_out:
             run.tell(Event(verdict=pb.Verdict(kind=pb.Verdict.REDACTED, reason=", ".join(checked.taken_out))))
+        if checked.blocked is not None:
+            run.block(checked.blocked)
+            return "blocked"
+        texts = await asyncio.to_thread(run.guards.redacted, [turn.text for turn in run.asked.history])
+        history = tuple(replace(turn, text=text) for turn, text in zip(run.asked.history, texts, strict=True))
+        run.asked = replace(run.asked, history=history)
+        return "passed"
+
+    async def _guard_condensed(self, run: Run) -> str:
+        """A follow-up may touch a topic only together with the turns that it points back to."""
+        checked = await run.guards.check(run.standalone, run.judge.topic, is_question=True)
+        run.standalone = checked.text.strip() or "?"
         if checked.blocked is not None:
             run.block(checked.blocked)
         return "blocked" if run.is_blocked else "passed"
@@ -154,6 +168,13 @@ class Agent:
 
         if run.asked.effort.is_judged and run.standalone != run.question:
             await run.move("condense", condensed)
+        if (
+            run.guards
+            and run.standalone != run.question
+            and not await run.move("guard", lambda: self._guard_condensed(run))
+        ):
+            # What nobody has checked is not searched by.
+            run.standalone = run.question
 
     async def _decompose(self, run: Run) -> str:
         """Looks for each part of a question; the best sentences of the parts become the evidence of the whole."""
@@ -245,12 +266,12 @@ class Agent:
             run.completion_tokens += judge.completion_tokens
             if judge.failed:
                 run.do_without("decisions")
-        from_documents = run.route == pb.DOCUMENTS and run.look.judgement.answers
-        said_something = not run.is_blocked or bool(run.answer.citations)
+        from_documents = run.route == pb.DOCUMENTS and bool(run.answer.citations)
+        from_conversation = run.route == pb.CONVERSATION and not run.is_blocked
         return Event(
             done=pb.Done(
                 answer=run.answer.text,
-                answered=said_something and (from_documents or run.route == pb.CONVERSATION),
+                answered=from_documents or from_conversation,
                 citations=run.answer.citations,
                 steps=run.steps,
                 elapsed_ms=run.elapsed_ms(),

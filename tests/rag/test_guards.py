@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 from ledge.rag.v1 import rag_pb2 as pb
 from ledge.rag.v1 import rag_pb2_grpc
 
 from services.kit.client import open_channel
+from services.rag.chunk_record import StoredChunk
+from services.rag.evidence.found import Found
 from services.rag.guards.personal_data import PersonalData
 from tests.processes import ServiceProcess, service
 from tests.rag.answer_client import Suite, ask
@@ -59,7 +62,7 @@ PERSONNEL = File(
     "personnel.md",
     b"""# Personnel
 
-## Control room
+## Control room (desk@works.example)
 
 Ada Brandt leads the control room; write to ada.brandt@works.example or call 01632 960 862.
 
@@ -81,6 +84,12 @@ The garden of the works is open on Sundays.
         ("Pay to GB82 WEST 1234 5698 7654 32 today", "Pay to ‹bank account› today"),
         ("Card 4111 1111 1111 1111, please", "Card ‹card number›, please"),
         ("from 192.168.10.7", "from ‹network address›"),
+        ("from 2001:db8::7 on", "from ‹network address› on"),
+        ("gb82 west 1234 5698 7654 32", "‹bank account›"),
+        ("GB82 WEST 1234 5698 7654 32 BIC WESTGB2L", "‹bank account› BIC WESTGB2L"),
+        ("Card 4111 1111 1111 1111 12/25", "Card ‹card number› 12/25"),
+        ("Card 2 4111.1111.1111.1111 123", "Card 2 ‹card number› 123"),
+        ("an o'neill@wörks.example", "an ‹e-mail address›"),
     ],
 )
 def test_personal_data_is_known_by_its_form(text: str, redacted: str) -> None:
@@ -94,6 +103,8 @@ def test_personal_data_is_known_by_its_form(text: str, redacted: str) -> None:
         "Card 4111 1111 1111 1112",
         "GB82 WEST 1234 5698 7654 33",
         "It was built in 1874; code E42, version 10.1.2.",
+        "1874 1902 1913 1938 1944 1951 1976 2003 2011 2019",
+        "At 10:20:30 std::swap; 5:1",
     ],
 )
 def test_what_only_looks_like_it_stays(text: str) -> None:
@@ -166,6 +177,45 @@ async def test_a_search_shows_no_personal_data_either(rag: "Rag") -> None:
     response = await rag.Search(pb.SearchRequest(query="who leads the control room", collections=["personnel"]))
     assert "Ada Brandt" in str(response)
     assert "ada.brandt@" not in str(response)
+
+
+async def test_headings_and_metadata_show_no_personal_data(rag: "Rag") -> None:
+    response = await rag.Search(pb.SearchRequest(query="who leads the control room", collections=["personnel"]))
+    assert any("Control room (" in heading for heading in response.passages[0].headings)
+    assert "desk@" not in str(response)
+
+
+def test_metadata_is_masked_however_deep() -> None:
+    metadata = Struct()
+    metadata.update({"owner": "joe@home.example", "all": [{"of": ["+49 30 901820", 7, True]}]})
+    chunk = StoredChunk("id", "a.md", (), None, "Text.", 0, metadata)
+    told = Found("default", chunk, 1.0, 0.5).passage(FINDER.mask)
+    assert dict(told.metadata) == {"owner": "•" * 16, "all": [{"of": ["•" * 13, 7, True]}]}
+    assert metadata["owner"] == "joe@home.example", "the stored one stays"
+
+
+async def test_turns_before_the_question_lose_their_personal_data(rag: "Rag") -> None:
+    history = [pb.Turn(role=pb.Turn.USER, text="I am joe@home.example. Is there a garden?")]
+    answered = await ask(rag, "When is it open?", "personnel", judge=pb.MODEL, history=history)
+    assert "condense" in [step.name for step in answered.of("step")]
+    plain = await ask(rag, "And when is it open?", "personnel", history=history, judge=pb.CALIBRATED)
+    condensed = next(step.detail for step in plain.of("step") if step.name == "condense")
+    assert "Is there a garden?" in condensed
+    assert "‹e-mail address›" in condensed, "taken out before it was searched by, not masked when it was shown"
+
+
+async def test_a_topic_cannot_be_reached_by_a_follow_up(rag: "Rag") -> None:
+    history = [pb.Turn(role=pb.Turn.USER, text="How much does the director earn?")]
+    answered = await ask(rag, "And Ada Brandt?", "personnel", history=history)
+    assert [(it.kind, it.reason) for it in answered.of("verdict")] == [(pb.Verdict.BLOCKED, "salaries")]
+    assert "retrieve" not in [step.name for step in answered.of("step")]
+
+
+async def test_what_wall_time_leaves_unchecked_is_not_sent(rag: "Rag") -> None:
+    answered = await ask(rag, "When is the garden open?", "personnel", budget=pb.Budget(wall_time_ms=1))
+    assert answered.done.budget_exhausted
+    assert not answered.done.answered
+    assert answered.text.startswith("I don't know")
 
 
 async def test_a_blocked_topic_is_not_searched_for(rag: "Rag") -> None:

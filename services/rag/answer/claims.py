@@ -32,6 +32,8 @@ _FUNCTION_WORDS = frozenset(
     "between because since until although according based per than".split()
 )
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
+NEAR = 16
+"""Characters before a word that tell whether it begins a sentence."""
 _BEGINS_SENTENCE = re.compile(r"(?:^|[.!?:]\s)[\s\"'“‘(\[]*$")
 
 
@@ -63,7 +65,7 @@ def claims(sentence: str, words: Words) -> Claims:
             stem = words.stems(word)[0]
             told.add(stem)
             if word[0].isupper() or (plain in _DATE_WORDS and plain not in ("may", "march")):
-                first = _BEGINS_SENTENCE.search(sentence[: match.start()]) is not None
+                first = _BEGINS_SENTENCE.search(sentence, max(0, match.start() - NEAR), match.start()) is not None
                 (opening if first and plain not in _DATE_WORDS else facts).add(stem)
     return Claims(frozenset(facts), frozenset(opening), frozenset(told))
 

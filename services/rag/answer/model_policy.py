@@ -24,18 +24,25 @@ class ModelPolicy:
         self._known: pb.Policy | None = None
         self._ask_after_s = -1.0
 
-    async def get(self) -> "pb.Policy | None":
-        """QUOTE or COMPOSE; None: the llm service cannot be asked, so there is nobody to compose."""
+    async def get(self, within_s: float = TIMEOUT_S) -> "pb.Policy | None":
+        """QUOTE or COMPOSE; None: the llm service cannot be asked, so there is nobody to compose.
+
+        Args:
+            within_s: how long the caller can wait for it; one who cannot leaves what is known as it is.
+        """
         if self._configured != "model":
             return pb.COMPOSE if self._configured == "compose" else pb.QUOTE
         if self._clock() >= self._ask_after_s:
-            self._known = await self._ask()
-            self._ask_after_s = self._clock() + (UNKNOWN_FOR_S if self._known is None else KNOWN_FOR_S)
+            known = await self._ask(min(within_s, TIMEOUT_S))
+            if known is None and within_s < TIMEOUT_S:
+                return self._known
+            self._known = known
+            self._ask_after_s = self._clock() + (UNKNOWN_FOR_S if known is None else KNOWN_FOR_S)
         return self._known
 
-    async def _ask(self) -> "pb.Policy | None":
+    async def _ask(self, timeout_s: float) -> "pb.Policy | None":
         try:
-            models = (await self._llm.ListModels(llm_pb2.ListModelsRequest(), timeout=TIMEOUT_S)).models
+            models = (await self._llm.ListModels(llm_pb2.ListModelsRequest(), timeout=timeout_s)).models
         except grpc.aio.AioRpcError:
             return None
         return pb.COMPOSE if models and models[0].answer_policy == "compose" else pb.QUOTE

@@ -4,6 +4,7 @@ sentence ─► guards ─► sent ─► does it follow from what it cites? ─
               └─ blocked: not sent, and marked
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -16,6 +17,8 @@ from services.rag.answer.run import Event, Run
 from services.rag.answer.unsupported import dont_know, nothing_said, what_to_ask
 
 MAX_ANSWER_TOKENS = 512
+LEAST_GUARDING_S = 0.5
+"""What the guards may take for a sentence when the wall time is over: the best answer by then is checked as well."""
 Span = tuple[int, int]
 """Characters [start, end) of the answer."""
 
@@ -98,6 +101,8 @@ class Writer:
         for candidate in quoted:
             if await self._say(run, Sentence(quotation(candidate), (candidate,))) is None:
                 break
+        if not run.answer.text:
+            run.tell(*run.answer.say(dont_know(run.asked.language)))
         run.did("quote", f"{len(quoted)} sentences", since_s)
 
     async def _say(self, run: Run, sentence: Sentence) -> Span | None:
@@ -108,7 +113,13 @@ class Writer:
             reason = "the evidence does not hold all numbers, names and dates of the sentence that stood here"
             marks.append((pb.Verdict.REPLACED_BY_QUOTE, reason))
         if run.guards:
-            checked = await run.guards.check(text, run.judge.topic)
+            try:
+                async with asyncio.timeout(max(run.budget.remaining_s, LEAST_GUARDING_S)):
+                    checked = await run.guards.check(text, run.judge.topic)
+            except TimeoutError:
+                # What nobody has checked is not sent.
+                run.budget.exhausted = True
+                return None
             if checked.blocked is not None:
                 run.block(checked.blocked)
                 return None

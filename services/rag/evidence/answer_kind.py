@@ -11,7 +11,7 @@ _NUMBER_WORD = (
     r"eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|half|dozen|"
     r"once|twice|none|no|single|both|double|third|quarter)"
 )
-_NUMBER = rf"(?:\d[\d,.]*|\b{_NUMBER_WORD}\b)"
+_NUMBER = rf"(?:\d[\d,.]*+|\b{_NUMBER_WORD}\b)"
 _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December|"
     r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from google.protobuf.struct_pb2 import Struct
 from ledge.rag.v1 import rag_pb2 as pb
 
 from services.rag.chunk_record import StoredChunk
@@ -25,7 +26,8 @@ class Found:
         """As it is told to the caller.
 
         Args:
-            shown: makes of the text what the caller may see, of the same length.
+            shown: makes of a text what the caller may see, of the same length. The name of the document stays: it is
+                what the document is found and deleted by.
         """
         chunk = self.chunk
         return pb.Passage(
@@ -33,8 +35,25 @@ class Found:
             collection=self.collection,
             document=chunk.document,
             page=chunk.page,
-            headings=chunk.headings,
+            headings=map(shown, chunk.headings),
             text=shown(chunk.body),
             score=self.score,
-            metadata=chunk.metadata if chunk.metadata.fields else None,
+            metadata=_shown(chunk.metadata, shown) if chunk.metadata.fields else None,
         )
+
+
+def _shown(metadata: Struct, shown: Callable[[str], str]) -> Struct:
+    """A copy whose texts are those that may be shown, however deep they stand."""
+    told = Struct()
+    told.CopyFrom(metadata)
+    values = list(told.fields.values())
+    while values:
+        value = values.pop()
+        kind = value.WhichOneof("kind")
+        if kind == "string_value":
+            value.string_value = shown(value.string_value)
+        elif kind == "struct_value":
+            values += value.struct_value.fields.values()
+        elif kind == "list_value":
+            values += value.list_value.values
+    return told

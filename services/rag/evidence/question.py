@@ -37,7 +37,6 @@ _UNIT = re.compile(
     r"(?:pound|litre|liter|metre|meter|mile|foot|feet|inch|inche|tonne|ton|gram|kilo|hour|minute|second|day|week|month|year|"
     r"degree|people|person|time|men|women|children|thousand|million)s?)(?!\w)"
 )
-_SENTENCE_END = re.compile(r"[.?!:]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ def _names_something(word: Word, text: str) -> bool:
         return True
     if word.text.lower() in _NO_NAMES or not word.text[0].isupper():
         return False
-    begins = not text[: word.start].strip(" \"'“‘(") or _SENTENCE_END.search(text[: word.start]) is not None
-    if begins:
+    before = text[: word.start].rstrip()
+    if before.endswith((".", "?", "!", ":")) or not before.strip(" \"'“‘("):
         return len(word.text) > 1 and word.text.isupper()
     return word.text != "I"

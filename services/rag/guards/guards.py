@@ -1,7 +1,7 @@
 """The guards of an answer, in a row: each sees the question before anything is done with it, and every sentence of
 the answer before it is sent."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from services.rag.config import RagConfig
@@ -58,6 +58,11 @@ class Guards:
         if self._topics is not None:
             blocked = await self._topics.nearest(text) or await classify(text, self._topics.all.values())
         return Checked(text, taken_out, blocked)
+
+    def redacted(self, texts: Sequence[str]) -> list[str]:
+        """Turns of a conversation without personal data."""
+        data = self._personal_data
+        return [text if data is None else data.redact(text)[0] for text in texts]
 
     def shown(self, text: str) -> str:
         """A passage's text as the caller may see it, of the same length."""

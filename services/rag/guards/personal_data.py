@@ -7,17 +7,26 @@ no form, and are not found.
 import ipaddress
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import phonenumbers
 from stdnum import iban, luhn
 
 MASK = "•"
-_EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[a-z]{2,24}\b", re.I)
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
-_CARD = re.compile(r"\b\d(?:[ -]?\d){12,18}\b")
+_EMAIL = re.compile(r"[\w.+'’-]{1,64}@(?:[\w-]{1,63}\.)+[^\W\d_]{2,24}\b")
+# Runs that may hold such a number among other numbers and words: it is looked for from each of their pieces on.
+_IBAN_BEGIN = re.compile(r"\b[A-Z]{2}\d{2}(?= ?[A-Z0-9])", re.I)
+_PIECES_OF_IBAN = re.compile(r" ?[A-Z0-9]+", re.I)
+_DIGITS = re.compile(r"\d+(?:[ .-]\d+)*")
+_PIECE = re.compile(r"\d+")
 _BEFORE_MORE_DIGITS = re.compile(r"[\dA-Z]\d*[ .-]?$")
-_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.I)
+IBAN_CHARACTERS = range(15, 35)
+CARD_DIGITS = range(13, 20)
+CARD_BLOCKS = ((4, 4, 4, 4, 3), (4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (16,), (15,))
+"""How cards are written, by digits."""
+ISSUERS = "3456"
+"""First digits of nearly all cards; years begin otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +49,13 @@ class PersonalData:
         self._region = region
 
     def find(self, text: str) -> list[Personal]:
-        """In order, without overlaps."""
+        """In order, without overlaps: what overlaps is one, of the kind that begins first."""
         found: list[Personal] = []
         for personal in sorted(self._all(text), key=lambda it: (it.start, -it.end)):
             if not found or personal.start >= found[-1].end:
                 found.append(personal)
+            elif personal.end > found[-1].end:
+                found[-1] = replace(found[-1], end=personal.end)
         return found
 
     def redact(self, text: str, *, named: bool = True) -> tuple[str, list[str]]:
@@ -67,18 +78,50 @@ class PersonalData:
     def _all(self, text: str) -> Iterator[Personal]:
         for match in _EMAIL.finditer(text):
             yield Personal(match.start(), match.end(), "e-mail address")
-        for match in _IBAN.finditer(text):
-            if iban.is_valid(match.group(), check_country=False):
-                yield Personal(match.start(), match.end(), "bank account")
-        for match in _CARD.finditer(text):
-            if luhn.is_valid(re.sub(r"\D", "", match.group())):
-                yield Personal(match.start(), match.end(), "card number")
+        for start, end in _accounts(text):
+            yield Personal(start, end, "bank account")
+        for start, end in _cards(text):
+            yield Personal(start, end, "card number")
         for match in _ADDRESS.finditer(text):
             if _is_address(match.group()):
                 yield Personal(match.start(), match.end(), "network address")
         for number in phonenumbers.PhoneNumberMatcher(text, self._region, phonenumbers.Leniency.POSSIBLE):
             if sum(map(str.isdigit, number.raw_string)) >= 7 and not _BEFORE_MORE_DIGITS.search(text[: number.start]):
                 yield Personal(number.start, number.end, "telephone number")
+
+
+def _accounts(text: str) -> Iterator[tuple[int, int]]:
+    """Each the longest that is one: words that follow it look like more pieces of it."""
+    for match in _IBAN_BEGIN.finditer(text):
+        longest, end = 0, match.end()
+        while (piece := _PIECES_OF_IBAN.match(text, end)) and len(_plain(text[match.start() : piece.end()])) <= 34:
+            end = piece.end()
+            account = _plain(text[match.start() : end])
+            if len(account) in IBAN_CHARACTERS and iban.is_valid(account, check_country=False):
+                longest = end
+        if longest:
+            yield match.start(), longest
+
+
+def _cards(text: str) -> Iterator[tuple[int, int]]:
+    """Whole runs of digits; in a run of several numbers what is written in blocks as cards are, for an expiry date may
+    follow, or a count stand before. Other parts of a run are not tried: of ten numbers one passes the check."""
+    for run in _DIGITS.finditer(text):
+        if len(_plain(run.group())) in CARD_DIGITS and "." not in run.group() and luhn.is_valid(_plain(run.group())):
+            yield run.span()
+            continue
+        pieces = list(_PIECE.finditer(text, run.start(), run.end()))
+        for place in range(len(pieces)):
+            for blocks in CARD_BLOCKS:
+                card = pieces[place : place + len(blocks)]
+                digits = "".join(piece.group() for piece in card)
+                is_written_so = tuple(len(piece.group()) for piece in card) == blocks
+                if is_written_so and digits[0] in ISSUERS and luhn.is_valid(digits):
+                    yield card[0].start(), card[-1].end()
+
+
+def _plain(text: str) -> str:
+    return text.replace(" ", "").replace("-", "").upper()
 
 
 def _is_address(text: str) -> bool:

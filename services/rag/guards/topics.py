@@ -4,7 +4,9 @@
 topics:
   - name: salaries
     description: What a person earns.
-    examples: [How much does the director earn?, What is Ada's salary?]
+    examples:
+      - How much does the director earn?
+      - What is Ada's salary?
     similarity: 0.6         # cosine to one of the examples from which a text counts as one
     saying: I do not talk about salaries.
 ```

@@ -16,17 +16,18 @@ from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
 from services.rag.guards.topics import Topic
 
+# Possessive throughout: what is asked comes from anybody, and no wording of it may make the match go back and forth.
 _SMALL_TALK = re.compile(
-    r"\W*(?:(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?(?: very much| a lot| so much)?|"
+    r"\W*+(?:(?>hi|hello|hey|good (?:morning|afternoon|evening|day)|thanks?(?: you)?(?: very much| a lot| so much)?|"
     r"cheers|(?:good)?bye|see you|ok(?:ay)?|great|perfect|how are you|who are you|what (?:can|do) you do|"
-    r"what are you)\b\W*(?:there|everybody|all|then|today|for that|for your help|do)?\W*)+",
+    r"what are you)\b\W*+(?:there|everybody|all|then|today|for that|for your help|do)?+\W*+)++",
     re.I,
 )
 _BACK_TO_CONVERSATION = re.compile(
-    r"\W*(?:(?:please|could you|can you|would you) )*(?:repeat|say) (?:that|it|this|your (?:last )?answer)"
-    r"(?: again| once more| please)*\W*|"
-    r"\W*(?:what|which) (?:did|was|were) (?:i|you|my|your|we)\b.{0,40}\b(?:ask|say|said|asked|question|answer)\w*\W*"
-    r"(?:just now|before|earlier|last)?\W*",
+    r"\W*+(?:(?:please|could you|can you|would you) )*+(?:repeat|say) (?:that|it|this|your (?:last )?answer)"
+    r"(?: again| once more| please)*+\W*+|"
+    r"\W*+(?:what|which) (?:did|was|were) (?:i|you|my|your|we)\b.{0,40}\b(?:ask|say|said|asked|question|answer)\w*+\W*+"
+    r"(?:just now|before|earlier|last)?\W*+",
     re.I,
 )
 
