@@ -131,6 +131,11 @@ class WorkerPool:
         self._workers: set[Worker] = set()
         self._returning: set[asyncio.Task[None]] = set()
 
+    @property
+    def idle(self) -> int:
+        """Workers that a caller would get at once."""
+        return self._idle.qsize()
+
     async def start(self) -> None:
         """Starts all workers, each of which must answer its first, empty call."""
         started = await asyncio.gather(*(self._spawn() for _ in range(self._size)), return_exceptions=True)

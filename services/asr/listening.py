@@ -1,0 +1,139 @@
+"""Hears one stream of audio: finds its utterances, has each of them written down, and tells what happens in order."""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.asr.endpointing import Change, Endpointing, EndpointingSettings
+from services.asr.engine import SAMPLE_RATE_HZ, Hypothesis, Samples, Session, Utterance
+from services.asr.vad import FRAME_S, FRAME_SAMPLES, VoiceStream
+
+LEAD_FRAMES = 16
+"""About half a second before the detector is sure belongs to the utterance: words begin softly, and an engine wants to
+hear what silence sounds like (with half as much pocketsphinx made 4 errors in 71 words where it makes 1)."""
+PARTIAL_FRAMES = 10
+"""About 320 ms between partial results."""
+TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
+"""Silence that an utterance without a pause behind it is given: an engine wants a word to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    offset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A partial result."""
+
+    text: str
+    stable_characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    offset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    hypothesis: Hypothesis
+    audio_offset_s: float
+    """Where the utterance's audio begins; its words count from here."""
+    start_s: float
+    end_s: float
+
+
+Event = Started | Heard | Ended | Final
+
+
+class Listening:
+    """One stream; used by one task. `aclose` frees what an open utterance holds."""
+
+    def __init__(self, session: Session, voice: VoiceStream, settings: EndpointingSettings, *, partials: bool) -> None:
+        self._session = session
+        self._voice = voice
+        self._endpointing = Endpointing(settings)
+        self._partials = partials
+        self._rest: Samples = np.zeros(0, np.float32)
+        self._lead: deque[Samples] = deque(maxlen=LEAD_FRAMES)
+        self._frames = 0
+        self._stack = AsyncExitStack()
+        self._utterance: Utterance | None = None
+        self._first_frame = 0
+        self._next_partial = 0
+        self._last_words: list[str] = []
+
+    @property
+    def heard_s(self) -> float:
+        return self._frames * FRAME_S + len(self._rest) / SAMPLE_RATE_HZ
+
+    async def hear(self, samples: Samples) -> AsyncIterator[Event]:
+        """More audio; what it changes."""
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._rest = samples[whole:]
+        if not whole:
+            return
+        unfed: list[Samples] = []
+        for frame, likely in zip(
+            samples[:whole].reshape(-1, FRAME_SAMPLES), await self._voice.probabilities(samples[:whole]), strict=True
+        ):
+            self._frames += 1
+            change = self._endpointing.hear(float(likely))
+            self._lead.append(frame)
+            if change is Change.STARTED:
+                self._utterance = await self._stack.enter_async_context(self._session.listen())
+                self._first_frame = self._frames - len(self._lead)
+                self._next_partial, self._last_words = self._frames + PARTIAL_FRAMES, []
+                unfed = list(self._lead)
+                yield Started(self._endpointing.started_frame * FRAME_S)
+            elif self._utterance is not None:
+                unfed.append(frame)
+            if self._utterance is not None and (change is Change.ENDED or self._frames >= self._next_partial):
+                await self._utterance.feed(np.concatenate(unfed))
+                unfed = []
+                if change is Change.ENDED:
+                    async for event in self._finished(self._utterance):
+                        yield event
+                elif self._partials and (partial := await self._partial(self._utterance)) is not None:
+                    yield partial
+                self._next_partial = self._frames + PARTIAL_FRAMES
+        if self._utterance is not None and unfed:
+            await self._utterance.feed(np.concatenate(unfed))
+
+    async def end_utterance(self) -> AsyncIterator[Event]:
+        """Ends the utterance that is open, if any."""
+        if self._utterance is None:
+            return
+        self._endpointing.end()
+        await self._utterance.feed(np.concatenate([self._rest, np.zeros(TAIL_SAMPLES, np.float32)]))
+        async for event in self._finished(self._utterance):
+            yield event
+
+    async def aclose(self) -> None:
+        await self._stack.aclose()
+
+    async def _partial(self, utterance: Utterance) -> Heard | None:
+        """Stable is what two partial results in a row agree on."""
+        if not (text := await utterance.partial()):
+            return None
+        words = text.split(" ")
+        agreed = 0
+        while agreed < min(len(words), len(self._last_words)) and words[agreed] == self._last_words[agreed]:
+            agreed += 1
+        self._last_words = words
+        return Heard(text, len(" ".join(words[:agreed])))
+
+    async def _finished(self, utterance: Utterance) -> AsyncIterator[Event]:
+        start_s = self._endpointing.started_frame * FRAME_S
+        end_s = min(self.heard_s, self._endpointing.spoken_frame * FRAME_S)
+        yield Ended(end_s)
+        hypothesis = await utterance.finish()
+        self._utterance = None
+        await self._stack.aclose()
+        self._lead.clear()
+        yield Final(hypothesis, self._first_frame * FRAME_S, start_s, end_s)

@@ -1,0 +1,43 @@
+"""The asr service as real processes, one an engine, and stubs that talk to them."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import grpc
+import pytest
+from ledge.asr.v1 import asr_pb2_grpc as rpc
+
+from tests.engines import a_process_each
+from tests.processes import ServiceProcess
+
+NEEDS = {"scripted": "faster_whisper", "pocketsphinx": "pocketsphinx"}
+Start = Callable[[str], ServiceProcess]
+
+
+@pytest.fixture(scope="session")
+def start() -> Iterator[Start]:
+    with a_process_each("asr", NEEDS) as start:
+        yield start
+
+
+@pytest.fixture(params=sorted(NEEDS))
+def asr(request: pytest.FixtureRequest, start: Start) -> ServiceProcess:
+    """Every engine in turn: what is tested with it is the contract."""
+    return start(request.param)
+
+
+@pytest.fixture
+async def stub(asr: ServiceProcess) -> AsyncIterator[rpc.AsrServiceStub]:
+    async with grpc.aio.insecure_channel(asr.address) as channel:
+        yield rpc.AsrServiceStub(channel)
+
+
+@pytest.fixture
+async def scripted(start: Start) -> AsyncIterator[rpc.AsrServiceStub]:
+    async with grpc.aio.insecure_channel(start("scripted").address) as channel:
+        yield rpc.AsrServiceStub(channel)
+
+
+@pytest.fixture
+async def pocketsphinx(start: Start) -> AsyncIterator[rpc.AsrServiceStub]:
+    async with grpc.aio.insecure_channel(start("pocketsphinx").address) as channel:
+        yield rpc.AsrServiceStub(channel)
