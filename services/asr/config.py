@@ -25,4 +25,4 @@ class AsrConfig(ServiceConfig):
     max_utterance_s: float = Field(30.0, ge=1, le=300)
     """An utterance without a pause is ended after so many seconds, and the next begins."""
     vad_threads: int = Field(1, ge=1, le=64)
-    """Threads that tell speech from silence; one hears over a hundred live streams."""
+    """Threads that tell speech from silence, for all streams together."""
