@@ -68,7 +68,7 @@ test-clients: .venv/.test .venv-clients/.made ## the doors by clients from PyPI,
 
 test-torch: .venv-torch/.made ## vLLM, sentence-transformers and a cross-encoder, run for real on the CPU (8 GB of disk)
 	@.venv-torch/bin/python -m pytest -m torch tests/torch tests/embedding/test_contract.py \
-	  tests/llm/test_contract.py tests/llm/test_vllm.py
+	  tests/llm/test_contract.py tests/llm/test_vllm.py tests/llm/test_vllm_ends.py
 
 format: .venv/.dev ## put the code into shape
 	@$(BIN)/ruff format .

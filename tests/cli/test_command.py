@@ -97,6 +97,7 @@ def test_doctor_finds_a_well_machine_well(ledge: Ledge) -> None:
     assert found["fits"]
     assert [check["name"] for check in found["checks"]] == [
         "python",
+        "profile",
         "packages",
         "engine scripted",
         "engine memory",

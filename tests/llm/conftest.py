@@ -23,7 +23,9 @@ from tests.torch.store import ADAPTER, made_store
 
 SCRIPT = Path(__file__).parent / "script.yaml"
 MODEL = "smollm2-135m-instruct"
-ENGINES = ("scripted", "llamacpp", "openai", "vllm")
+ENGINES = ("scripted", "llamacpp")
+"""Those that generate in this process, where a queue can be filled and a process ended."""
+ALL_ENGINES = (*ENGINES, "openai", "vllm")
 VLLM_START_TIMEOUT_S = 300.0
 SETTINGS = {
     "scripted": {"LEDGE_SCRIPT_FILE": str(SCRIPT), "LEDGE_SLOTS": "16", "LEDGE_CONTEXT_TOKENS": "2048"},
@@ -119,7 +121,7 @@ def started() -> Iterator[Callable[[str], Served]]:
         yield start
 
 
-@pytest.fixture(params=rows(ENGINES))
+@pytest.fixture(params=rows(ALL_ENGINES))
 def served(request: pytest.FixtureRequest, started: Callable[[str], Served]) -> Served:
     """Each engine in turn."""
     if request.param == "openai" and getattr(request.node, "originalname", "") in NOT_OVER_HTTP:

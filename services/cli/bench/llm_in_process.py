@@ -15,7 +15,6 @@ from services.kit.config import read_config
 from services.llm.config import LlmConfig
 from services.llm.engine import Message, Role, Sampling
 from services.llm.engines import openai_wire
-from services.llm.engines.llamacpp import load_llamacpp
 
 WARM_UP_TOKENS = 4
 """Of the round before each round that counts: caches hold what the other side left there, and threads sleep."""
@@ -23,6 +22,9 @@ WARM_UP_TOKENS = 4
 
 def main() -> None:
     """Loads as the service does, says `ready`, then serves rounds until its input ends."""
+    # Here, because other benches read this module where llama.cpp is not installed.
+    from services.llm.engines.llamacpp import load_llamacpp
+
     engine = asyncio.run(load_llamacpp(read_config(LlmConfig)))
     server = engine.native.server
     print(json.dumps({"ready": True}), flush=True)

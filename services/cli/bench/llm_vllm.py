@@ -91,7 +91,9 @@ def _serving(directory: Path, slots: int) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        str(Path(sys.executable).with_name("vllm")), "serve", str(directory), "--served-model-name", NAME,
+        # What `vllm serve` runs; the command itself wants a distribution named vllm, which that for CPUs is not.
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(directory),
+        "--served-model-name", NAME,
         "--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(CONTEXT_TOKENS),
         "--max-num-seqs", str(slots), "--kv-cache-memory-bytes", str(KV_CACHE_BYTES), "--generation-config", "vllm",
     ]  # fmt: skip

@@ -15,7 +15,6 @@ from services.llm.engines import openai_wire
 
 COUNTED_AT_ONCE_CHARACTERS = 32 * 1024
 MAX_TOLD_CHARACTERS = 400
-REPLACED = "\ufffd"
 
 
 def _byte_alphabet() -> dict[str, int]:
@@ -56,7 +55,7 @@ class HubTokeniser:
         texts = [re.escape(text) for text in reversed(added) if len(text) > 1]
         self._control_text = re.compile("|".join(texts) or r"(?!)")
         self._added = {number: token.content for number, token in self._control.get_added_tokens_decoder().items()}
-        self._byte_level = "ByteLevel" in self._control.to_str()[-20_000:] or "Ġ" in self._control.get_vocab()
+        self._byte_level = self._control.token_to_id("Ġ") is not None
         self.bytes_of = lru_cache(maxsize=65_536)(self._bytes_of)
 
     def plain(self, text: str, *, add_special_tokens: bool) -> Sequence[int]:

@@ -5,7 +5,10 @@ tokens that come back are told. Tools and constraints are held by llguidance's g
 """
 
 import asyncio
+import logging
 import math
+import os
+import signal
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -36,6 +39,8 @@ from vllm import SamplingParams  # isort: skip - after its environment is set
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams  # isort: skip
 from vllm.v1.engine.async_llm import AsyncLLM  # isort: skip
 from vllm.v1.engine.exceptions import EngineDeadError  # isort: skip
+
+log = logging.getLogger("ledge.llm")
 
 ENGINE = "vllm"
 FINISHES = {"stop": Finish.STOP, "length": Finish.LENGTH}
@@ -153,7 +158,10 @@ class Vllm:
                             await asyncio.sleep(rest_s)
                         told_s = time.monotonic()
         except EngineDeadError as error:
-            raise EngineFailed("vLLM's process has ended; the service must be started anew") from error
+            # Nothing revives it here: the service ends in order, and who supervises it starts it anew.
+            log.critical("vLLM's process has ended")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise EngineFailed("vLLM's process has ended; the service is being started anew") from error
         except ValueError as error:
             raise InvalidInput(f"vLLM refuses the request: {error}") from error
         raise EngineFailed("vLLM ended the answer without saying why")
