@@ -18,11 +18,19 @@ def outcome_of(done: pb.Done) -> dict[str, Any]:
         "degraded": list(done.degraded),
         "verdicts": [verdict_of(verdict) for verdict in done.verdicts],
         "timings_ms": {
-            **{step.name: round(step.elapsed_ms, 2) for step in done.steps},
+            **{name: round(elapsed_ms, 2) for name, elapsed_ms in _elapsed_ms(done).items()},
             "first_token": round(done.first_token_ms, 2),
             "total": round(done.elapsed_ms, 2),
         },
     }
+
+
+def _elapsed_ms(done: pb.Done) -> dict[str, float]:
+    """What the steps of each name took together: a move that is made again counts again."""
+    taken: dict[str, float] = {}
+    for step in done.steps:
+        taken[step.name] = taken.get(step.name, 0.0) + step.elapsed_ms
+    return taken
 
 
 def verdict_of(verdict: pb.Verdict) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from ledge.rag.v1 import rag_pb2 as pb
 
+from services.gateway.routes.blueprint_answers import Prompt
 from tests.gateway.suite import TALL, Suite, events_of, until
 
 
@@ -55,6 +57,23 @@ async def test_an_answer_streams_with_its_citations_first_and_its_stages_last(ht
     assert metrics["context_reranker_time_ms"] > 0
     usage = last["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "effort", "candidates"),
+    [
+        ({}, pb.EFFORT_UNSPECIFIED, None),
+        ({"agentic": False, "enable_query_rewriting": False}, pb.EFFORT_UNSPECIFIED, None),
+        ({"enable_query_rewriting": True, "vdb_top_k": 400}, pb.BALANCED, 100),
+        ({"agentic": True, "vdb_top_k": 7}, pb.THOROUGH, 7),
+    ],
+)
+def test_what_is_not_asked_for_is_left_to_the_settings_of_the_collections(
+    fields: dict[str, Any], effort: "pb.Effort", candidates: int | None
+) -> None:
+    asked = Prompt.model_validate(prompt(TALL, **fields)).question()
+    assert asked.effort == effort
+    assert (asked.candidates if asked.HasField("candidates") else None) == candidates
 
 
 async def test_what_was_said_before_is_understood(http: httpx.AsyncClient) -> None:

@@ -3,8 +3,10 @@ from typing import Any
 
 import openai
 import pytest
+from ledge.rag.v1 import rag_pb2 as pb
 from openai import AsyncOpenAI, OpenAI
 
+from services.gateway.cited import outcome_of
 from tests.gateway.suite import KEY, TALL, Suite, ask, events_of, until, whole_suite
 
 
@@ -35,6 +37,14 @@ def test_an_answer_from_the_documents_with_its_citations(client: OpenAI) -> None
     assert told["timings_ms"]["total"] >= told["timings_ms"]["first_token"] > 0
     assert answer.usage is not None
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_a_stage_that_ran_again_is_told_with_all_its_time() -> None:
+    steps = [
+        pb.Step(name=name, elapsed_ms=elapsed_ms) for name, elapsed_ms in (("encode", 4), ("hop", 1), ("encode", 8))
+    ]
+    timings = outcome_of(pb.Done(steps=steps))["timings_ms"]
+    assert (timings["encode"], timings["hop"]) == (12, 1)
 
 
 def test_a_streamed_answer_ends_with_its_citations(client: OpenAI) -> None:

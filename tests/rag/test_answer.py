@@ -177,6 +177,16 @@ async def test_several_collections_are_searched_as_one(answering: "Rag", handboo
     assert {passage.collection for passage in passages} == {handbook, collection}
 
 
+async def test_a_document_that_two_collections_hold_is_quoted_once(answering: "Rag", collection: str) -> None:
+    shed = File("shed.md", b"# Shed\n\nThe spare oar of the shed hangs on hook 23.\n")
+    both = [collection, f"{collection}-too"]
+    for name in both:
+        await ingest(answering, [shed], name)
+    request = pb.AnswerRequest(question="Where does the spare oar of the shed hang?", collections=both)
+    done = [event async for event in answering.Answer(request)][-1].done
+    assert done.answer == "The spare oar of the shed hangs on hook 23. [1]"
+
+
 async def test_a_filter_keeps_to_its_documents(answering: "Rag", collection: str) -> None:
     files = [
         File("east.md", b"# Gate\n\nThe code of the east gate is 4471.\n", metadata={"site": "east"}),

@@ -52,9 +52,11 @@ class Prompt(RetrievalFields):
     enable_streaming: bool = True
 
     def question(self) -> pb.AnswerRequest:
-        effort: Effort = "thorough" if self.agentic else "balanced" if self.enable_query_rewriting else "fast"
+        # Neither asked for: the settings of the collections decide, as they do through every other door.
+        effort: Effort | None = "thorough" if self.agentic else "balanced" if self.enable_query_rewriting else None
         request = answer_request([message.said() for message in self.messages], self.collection_names, effort)
-        request.candidates = min(max(1, self.vdb_top_k), MAX_CANDIDATES)
+        if "vdb_top_k" in self.model_fields_set:
+            request.candidates = min(max(1, self.vdb_top_k), MAX_CANDIDATES)
         request.mode = self.mode()
         if (restriction := self.filter()) is not None:
             request.filter.CopyFrom(restriction)

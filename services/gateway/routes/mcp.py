@@ -52,7 +52,9 @@ class SearchArguments(Body):
 class AnswerArguments(Body):
     question: Annotated[str, Field(min_length=1, max_length=8192, description="A whole question.")]
     collections: Collections
-    effort: Annotated[Effort | None, Field(description="How much work the answer may take. Default: fast.")] = None
+    effort: Annotated[
+        Effort | None, Field(description="How much work the answer may take. Default: as the collection is set.")
+    ] = None
 
 
 class PassageFound(BaseModel):

@@ -15,6 +15,7 @@ from services.rag.answer.composing import Bounds, Composer, Sentence, Usage
 from services.rag.answer.quoting import quotation
 from services.rag.answer.run import Event, Run
 from services.rag.answer.unsupported import dont_know, nothing_said, what_to_ask
+from services.rag.evidence.signals import Candidate
 
 MAX_ANSWER_TOKENS = 512
 LEAST_GUARDING_S = 0.5
@@ -97,9 +98,12 @@ class Writer:
         if run.asked.language and run.asked.language.split("-")[0].lower() != self._documents_language:
             # A quotation speaks the language of its document.
             run.do_without("language")
-        quoted = run.look.judgement.ranked[: run.look.judgement.quoted]
-        for candidate in quoted:
-            if await self._say(run, Sentence(quotation(candidate), (candidate,))) is None:
+        # Collections may hold the same document, and documents the same sentence: it is said once.
+        quoted: dict[str, Candidate] = {}
+        for candidate in run.look.judgement.ranked[: run.look.judgement.quoted]:
+            quoted.setdefault(quotation(candidate), candidate)
+        for text, candidate in quoted.items():
+            if await self._say(run, Sentence(text, (candidate,))) is None:
                 break
         if not run.answer.text:
             run.tell(*run.answer.say(dont_know(run.asked.language)))

@@ -16,7 +16,7 @@ class Answer:
     def __init__(self) -> None:
         self.text = ""
         self.citations: list[pb.Citation] = []
-        self._numbers: dict[tuple[str, int], int] = {}
+        self._numbers: dict[tuple[str, str, int], int] = {}
 
     @property
     def next_start(self) -> int:
@@ -33,7 +33,7 @@ class Answer:
         """
         numbers = []
         for candidate in cited:
-            key = (candidate.found.chunk.id, candidate.segment.start)
+            key = (candidate.found.collection, candidate.found.chunk.id, candidate.segment.start)
             if key not in self._numbers:
                 self._numbers[key] = len(self._numbers) + 1
                 citation = pb.Citation(
