@@ -2,6 +2,7 @@
 
 from ledge.rag.v1 import rag_pb2 as pb
 
+from services.kit.errors import InvalidInput
 from services.kit.server import run
 from services.rag.agent import Agent
 from services.rag.answer.asked import Reader
@@ -58,7 +59,11 @@ def _agent(config: RagConfig, peers: Peers) -> Agent:
 
 def _reader(config: RagConfig) -> Reader:
     otherwise = CollectionSettings(effort=config.effort, judge=config.judge, guards=config.guards)
-    return Reader(SettingsOfCollections.read(config.collection_settings_file), otherwise)
+    settings = SettingsOfCollections.read(config.collection_settings_file)
+    if config.blocked_topics_file is None and any("topics" in each.guards for each in settings.collections.values()):
+        # A guard that is asked for and cannot work must not be missed in silence.
+        raise InvalidInput("collections have the guard topics: LEDGE_BLOCKED_TOPICS_FILE must name the file of topics")
+    return Reader(settings, otherwise)
 
 
 if __name__ == "__main__":

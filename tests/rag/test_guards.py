@@ -283,6 +283,7 @@ async def test_guards_of_all_collections_are_at_work(rag: "Rag") -> None:
     [
         ("LEDGE_BLOCKED_TOPICS_FILE", "topics: []", "topics"),
         ("LEDGE_COLLECTION_SETTINGS_FILE", "collections: {a: {effort: heroic}}", "effort"),
+        ("LEDGE_COLLECTION_SETTINGS_FILE", "collections: {a: {guards: [topics]}}", "LEDGE_BLOCKED_TOPICS_FILE"),
     ],
 )
 def test_a_wrong_file_is_told_at_the_start(tmp_path: Path, variable: str, content: str, complaint: str) -> None:
