@@ -51,6 +51,12 @@ def _make_llm(source: Path, target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name)
     target.mkdir(parents=True)
     tokenizer.save_pretrained(target)
+    template = target / "chat_template.jinja"
+    if template.exists():
+        # As most hubs' models have it: the template travels in the tokeniser's settings.
+        settings = json.loads((target / "tokenizer_config.json").read_text())
+        (target / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": template.read_text()}))
+        template.unlink()
     config = model.config.to_dict()
     config.pop("quantization_config", None)
     (target / "config.json").write_text(json.dumps({**config, "architectures": ["LlamaForCausalLM"]}, default=str))
