@@ -1,5 +1,6 @@
 """An answer does without what it can do without, and says so; what it cannot do without passes its status through."""
 
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -38,6 +39,22 @@ async def test_without_a_reranker_passages_stay_in_the_order_of_retrieval(suite:
             pb.SearchRequest(collections=[handbook], query="height of the pump house", mode=pb.HYBRID)
         )
         assert [passage.id for passage in found.passages] == [passage.id for passage in plain.passages]
+
+
+async def test_a_reranker_that_hangs_is_done_without(suite: Suite, handbook: str) -> None:
+    with (
+        service("reranking") as hanging,
+        service("rag", **{**suite.settings, "LEDGE_RERANKING_ADDRESS": hanging.address}) as process,
+    ):
+        async with open_channel(process.address) as channel:
+            rag = rag_pb2_grpc.RagServiceStub(channel)
+            hanging.process.send_signal(signal.SIGSTOP)
+            try:
+                answered = await ask(rag, "How tall is the pump house?", handbook, policy=pb.QUOTE)
+            finally:
+                hanging.process.send_signal(signal.SIGCONT)
+        assert answered.text.startswith("The pump house is 14.2 m tall. [1]")
+        assert list(answered.done.degraded) == ["reranking"]
 
 
 async def test_without_a_model_the_evidence_itself_is_the_answer(suite: Suite, handbook: str) -> None:

@@ -33,6 +33,8 @@ from services.rag.words import Words
 
 OUTAGE_S = 2.0
 """How long a reranker that failed is left alone, so that questions do not wait for it one after the other."""
+RERANK_TIMEOUT_S = 5.0
+"""How long a reranker may take for the passages of one question before it is done without."""
 _DONE_WITHOUT = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -174,8 +176,12 @@ class Search:
             truncate=True,
         )
         try:
-            with step("reranking"):
-                response = await self._peers.reranking.Rerank(request)
+            async with asyncio.timeout(RERANK_TIMEOUT_S):
+                with step("reranking"):
+                    response = await self._peers.reranking.Rerank(request)
+        except TimeoutError:
+            self._rerank_after_s = self._clock() + OUTAGE_S
+            return None
         except grpc.aio.AioRpcError as error:
             if error.code() not in _DONE_WITHOUT:
                 raise

@@ -19,10 +19,9 @@ class Decision(BaseModel):
 
 class Routed(Decision):
     """Decide where the answer to the last question must come from: "documents" for anything that could stand in the
-    organisation's documents, "conversation" when the turns before it hold the answer (to repeat or sum them up),
-    "neither" for a greeting, thanks or small talk. When in doubt: "documents"."""
+    organisation's documents, "conversation" only to repeat or sum up earlier turns. When in doubt: "documents"."""
 
-    route: Literal["documents", "conversation", "neither"]
+    route: Literal["documents", "conversation"]
 
 
 class Condensed(Decision):

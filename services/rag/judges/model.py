@@ -30,7 +30,7 @@ from services.rag.peers import Peers
 MAX_DECISION_TOKENS = 160
 """Room for the longest instance of any of the schemas."""
 SHOWN_SENTENCES = 3
-_ROUTES = {"documents": pb.DOCUMENTS, "conversation": pb.CONVERSATION, "neither": pb.NEITHER}
+_ROUTES = {"documents": pb.DOCUMENTS, "conversation": pb.CONVERSATION}
 D = TypeVar("D", bound=decisions.Decision)
 
 
@@ -53,11 +53,12 @@ class ModelJudge:
         self.completion_tokens = 0
 
     async def route(self, question: str, history: Sequence[Turn]) -> "pb.Route | None":
-        if await self._otherwise.route(question, history) == pb.NEITHER:
-            # Certain, and cheaper than a call.
-            return pb.NEITHER
+        ruled = await self._otherwise.route(question, history)
+        if ruled == pb.NEITHER or not history:
+            # Rules are certain of a greeting, and nothing but documents can answer a first question.
+            return ruled
         decided = await self._decide(decisions.Routed, _after(history, question))
-        return _ROUTES[decided.route] if decided else await self._otherwise.route(question, history)
+        return _ROUTES[decided.route] if decided else ruled
 
     async def condense(self, question: str, history: Sequence[Turn]) -> str | None:
         decided = await self._decide(decisions.Condensed, _after(history, question))
