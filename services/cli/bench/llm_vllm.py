@@ -13,13 +13,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import aiohttp
 import httpx
 
+from services.cli.bench.llm_through_grpc import Measured, prompts, through_grpc
 from services.cli.bench.report import Row
 from services.cli.bench.running import RunningService
 from services.kit.errors import EngineFailed
@@ -32,23 +32,8 @@ KV_CACHE_BYTES = 2**30
 NAME = "bench"
 
 
-@dataclass
-class Side:
-    """All rounds of one number of streams."""
-
-    tokens_per_s: list[float] = field(default_factory=list)
-    first_token_ms: list[float] = field(default_factory=list)
-
-    def add(self, tokens: int, elapsed_s: float, first_token_s: Sequence[float]) -> None:
-        self.tokens_per_s.append(tokens / elapsed_s)
-        self.first_token_ms.append(statistics.median(first_token_s) * 1000)
-
-
 def measure(model: str, counts: Sequence[int], rounds: int, tokens: int) -> list[Row]:
     """Rows of tokens per second and first tokens for each number of streams."""
-    # Imported here: the bench of llama.cpp imports this module's caller.
-    from services.cli.bench.llm import prompts, through_grpc
-
     directory = ModelStore.from_environment().require(model)
     slots = max(counts)
     settings = {
@@ -58,12 +43,12 @@ def measure(model: str, counts: Sequence[int], rounds: int, tokens: int) -> list
         "LEDGE_CONTEXT_TOKENS": str(CONTEXT_TOKENS),
         "LEDGE_KV_CACHE_BYTES": str(KV_CACHE_BYTES),
     }
-    mine = {count: Side() for count in counts}
+    mine = {count: Measured() for count in counts}
     with RunningService("llm", settings, START_TIMEOUT_S) as service:
         for count in counts:
             for _ in range(rounds):
                 mine[count].add(*asyncio.run(through_grpc(service.address, prompts(count), tokens)))
-    its = {count: Side() for count in counts}
+    its = {count: Measured() for count in counts}
     with _serving(directory, slots) as url:
         for count in counts:
             for _ in range(rounds):
@@ -71,7 +56,7 @@ def measure(model: str, counts: Sequence[int], rounds: int, tokens: int) -> list
     return [row for count in counts for row in _rows(count, mine[count], its[count])]
 
 
-def _rows(count: int, mine: Side, its: Side) -> list[Row]:
+def _rows(count: int, mine: Measured, its: Measured) -> list[Row]:
     name = f"{count} stream{'s' if count > 1 else ''}"
     speeds = statistics.median(mine.tokens_per_s), statistics.median(its.tokens_per_s)
     firsts = statistics.median(mine.first_token_ms), statistics.median(its.first_token_ms)
