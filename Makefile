@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LEDGE := $(BIN)/ledge
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-BENCHES ?= llm embedding retrieval ingest rag start
+BENCHES ?= llm embedding retrieval ingest rag orchestration start
 # What an installed default environment and its models take, with room for documents.
 NEEDED_MB := 1500
 # What torch, which comes from PyPI with its CUDA libraries, takes with vLLM and the models that the tests make.
