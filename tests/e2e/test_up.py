@@ -100,7 +100,7 @@ def test_what_the_documents_do_not_hold_is_not_answered(up: Ledge) -> None:
 def test_a_follow_up_is_understood_with_its_history(up: Ledge, tmp_path: Path) -> None:
     history = tmp_path / "history.json"
     history.write_text(json.dumps([PDF_QUESTION]))
-    answer = up.json("ask", "--history", str(history), "And how much water does it yield?")
+    answer = up.json("ask", "--history", str(history), "How much does it yield?")
     assert "treatment-manual.pdf" in [source["document"] for source in answer["citations"]]
 
 

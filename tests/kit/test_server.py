@@ -95,7 +95,8 @@ async def test_a_stream_that_outlasts_the_settle_time_is_finished(tmp_path: Path
             process.terminate()
             while (code := await stub.Chat(ask("echo still taken")).code()) is grpc.StatusCode.OK:
                 pass
-            assert code is grpc.StatusCode.UNAVAILABLE
+            # Without a settle time a call may reach the server as it closes its door: that one is cancelled.
+            assert code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             go.touch()
             async for response in responses:
                 words.append(response.delta)
