@@ -53,7 +53,6 @@ def _agent(config: RagConfig, peers: Peers) -> Agent:
         Writer(composer, config.sentence_language),
         ModelPolicy(peers, config.answer_policy),
         Guards.of(config, peers),
-        words,
     )
 
 

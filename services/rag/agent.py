@@ -31,7 +31,6 @@ from services.rag.judges.calibrated import CalibratedJudge
 from services.rag.judges.judge import MAX_PARTS
 from services.rag.judges.model import ModelJudge
 from services.rag.peers import Peers
-from services.rag.words import Words
 
 
 class Agent:
@@ -45,7 +44,6 @@ class Agent:
         writer: Writer,
         policy: ModelPolicy,
         guards: Guards,
-        words: Words,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._peers = peers
@@ -54,7 +52,6 @@ class Agent:
         self._writer = writer
         self._policy = policy
         self._guards = guards
-        self._words = words
         self._clock = clock
 
     async def search(self, asked: AskedSearch) -> tuple[list[pb.Passage], list[str]]:

@@ -34,13 +34,7 @@ class Judgement:
 NOTHING = Judgement((), 0, 0.0, False, True)
 
 
-def judge(
-    query: Query,
-    found: Sequence[Found],
-    calibration: Calibration,
-    words: Words,
-    keep: int,
-) -> Judgement:
+def judge(query: Query, found: Sequence[Found], calibration: Calibration, words: Words, keep: int) -> Judgement:
     """Ranks the segments of the best passages and decides whether they answer the question.
 
     Args:
