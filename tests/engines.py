@@ -21,11 +21,14 @@ def rows(engines: Sequence[str]) -> list[Any]:
 
 
 @contextmanager
-def a_process_each(name: str, needs: Mapping[str, str]) -> Iterator[Callable[[str], ServiceProcess]]:
+def a_process_each(
+    name: str, needs: Mapping[str, str], settings: Callable[[str], Mapping[str, str]] = lambda engine: {}
+) -> Iterator[Callable[[str], ServiceProcess]]:
     """Gives engine → its running service, started when it is first asked for; skips where its library is missing.
 
     Args:
         needs: engine → the module that it cannot do without.
+        settings: engine → what it is started with, besides its name; may make what it needs.
     """
     with ExitStack() as stack:
         running: dict[str, ServiceProcess] = {}
@@ -34,7 +37,7 @@ def a_process_each(name: str, needs: Mapping[str, str]) -> Iterator[Callable[[st
             if find_spec(needs[engine]) is None:
                 pytest.skip(f"{needs[engine]} is not installed")
             if engine not in running:
-                running[engine] = stack.enter_context(service(name, LEDGE_ENGINE=engine))
+                running[engine] = stack.enter_context(service(name, LEDGE_ENGINE=engine, **settings(engine)))
             return running[engine]
 
         yield start

@@ -2,7 +2,6 @@
 
 import enum
 import io
-import struct
 
 import numpy as np
 import soundfile
@@ -14,7 +13,6 @@ from services.tts.engine import Samples
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 48_000
 OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_UNKNOWN_LENGTH = 0xFFFFFFFF
 
 
 class Encoding(enum.Enum):
@@ -27,7 +25,6 @@ class Encoding(enum.Enum):
     MP3 = "MP3"
 
 
-STREAMED = (Encoding.PCM_S16LE, Encoding.MULAW, Encoding.ALAW, Encoding.WAV)
 _FILES = {Encoding.WAV: ("WAV", "PCM_16"), Encoding.FLAC: ("FLAC", "PCM_16"), Encoding.OGG_OPUS: ("OGG", "OPUS"),
           Encoding.MP3: ("MP3", "MPEG_LAYER_III")}  # fmt: skip
 _G711 = {Encoding.MULAW: "ULAW", Encoding.ALAW: "ALAW"}
@@ -61,7 +58,7 @@ class Resampler:
 
 def encoded(samples: Samples, encoding: Encoding, rate_hz: int) -> bytes:
     """A whole answer."""
-    if encoding in STREAMED and encoding is not Encoding.WAV:
+    if encoding not in _FILES:
         return piece(samples, encoding, rate_hz)
     container, subtype = _FILES[encoding]
     file = io.BytesIO()
@@ -77,25 +74,3 @@ def piece(samples: Samples, encoding: Encoding, rate_hz: int) -> bytes:
         return file.getvalue()
     pcm: bytes = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
     return pcm
-
-
-def stream_header(encoding: Encoding, rate_hz: int) -> bytes:
-    """What goes before the first piece: for WAV a header that tells no length, as players of streams take it."""
-    if encoding is not Encoding.WAV:
-        return b""
-    parts = (
-        b"RIFF",
-        _UNKNOWN_LENGTH,
-        b"WAVE",
-        b"fmt ",
-        16,
-        1,
-        1,
-        rate_hz,
-        2 * rate_hz,
-        2,
-        16,
-        b"data",
-        _UNKNOWN_LENGTH,
-    )
-    return struct.pack("<4sI4s4sIHHIIHH4sI", *parts)

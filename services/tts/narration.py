@@ -1,7 +1,7 @@
 """Turns clauses into one unbroken piece of audio: the next clause is spoken while the last one is sent."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +23,12 @@ class Frame:
 
 
 class Narrator:
-    """Speaks for one request; `gains` makes voices equally loud."""
+    """Speaks for one request; `gain` makes its voice as loud as others."""
 
-    def __init__(self, engine: Engine, voice: Voice, gains: Mapping[str, float], rate: float) -> None:
+    def __init__(self, engine: Engine, voice: Voice, gain: float, rate: float) -> None:
         self._engine = engine
         self._voice = voice
-        self._gain = gains[voice.id]
+        self._gain = gain
         self._rate = rate
         self._spoken_samples = 0
 

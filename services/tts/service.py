@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,13 @@ from ledge.tts.v1 import tts_pb2_grpc as rpc
 from services.kit.errors import InvalidInput, NotFound
 from services.tts.clauses import Clauses
 from services.tts.config import TtsConfig
-from services.tts.encoding import STREAMED, Encoding, Resampler, encoded, piece, rate_for, stream_header
+from services.tts.encoding import Encoding, Resampler, encoded, rate_for
 from services.tts.engine import Engine, Gender, Samples, SpokenWord, Voice
+from services.tts.loudness import Gains
 from services.tts.narration import Narrator
 from services.tts.speakable import speakable
 from services.tts.ssml import Passage, read_ssml
+from services.tts.stream_encoding import STREAMED, stream_encoder
 from services.tts.voices import Voices
 
 ENCODINGS = {
@@ -53,7 +55,7 @@ class _Speech:
 class TtsService(rpc.TtsServiceServicer):
     """Answers `Synthesize`, `SynthesizeStream` and `ListVoices` for one engine."""
 
-    def __init__(self, engine: Engine, voices: Voices, gains: Mapping[str, float], config: TtsConfig) -> None:
+    def __init__(self, engine: Engine, voices: Voices, gains: Gains, config: TtsConfig) -> None:
         self._engine = engine
         self._voices = voices
         self._gains = gains
@@ -114,9 +116,8 @@ class TtsService(rpc.TtsServiceServicer):
             raise InvalidInput("a stream begins with its config")
         speech = self._checked(first.config)
         if speech.encoding not in STREAMED:
-            raise InvalidInput(f"{speech.encoding.value} is not streamed; take PCM_S16LE, MULAW, ALAW or WAV")
-        resampler = Resampler(speech.voice.sample_rate_hz, speech.rate_hz)
-        header = stream_header(speech.encoding, speech.rate_hz)
+            takes = ", ".join(encoding.name for encoding in STREAMED)
+            raise InvalidInput(f"{speech.encoding.value} is not streamed; take one of {takes}")
         response = pb.SynthesizeStreamResponse(
             format=pb.StreamFormat(
                 encoding=speech.encoding.name,
@@ -124,26 +125,29 @@ class TtsService(rpc.TtsServiceServicer):
                 voice=speech.voice.id,
             )
         )
-        sent = 0
-        narrator = Narrator(self._engine, speech.voice, self._gains, speech.rate)
+        resampler = Resampler(speech.voice.sample_rate_hz, speech.rate_hz)
+        encoder = stream_encoder(speech.encoding, speech.rate_hz)
+        told = 0
+        narrator = await self._narrator(speech)
         async with contextlib.AsyncExitStack() as stack:
             texts = await stack.enter_async_context(contextlib.aclosing(self._written(requests, speech.voice.language)))
             frames = await stack.enter_async_context(contextlib.aclosing(narrator.narrate(texts)))
             async for frame in frames:
                 samples = resampler.convert(frame.samples)
-                response.offset_ms = round(sent * 1000 / speech.rate_hz)
                 if speech.word_times:
                     response.words.extend(_word(word) for word in frame.words)
-                response.audio = header + piece(samples, speech.encoding, speech.rate_hz)
-                sent += len(samples)
+                response.audio = encoder.encode(samples)
+                told += len(samples)
                 if response.audio:
                     yield response
-                    header, response = b"", pb.SynthesizeStreamResponse()
-        samples = resampler.convert(np.zeros(0, np.float32), last=True)
-        response.audio = header + piece(samples, speech.encoding, speech.rate_hz)
-        response.offset_ms = round(sent * 1000 / speech.rate_hz)
-        if response.audio or response.HasField("format"):
+                    response = pb.SynthesizeStreamResponse(offset_ms=round(told * 1000 / speech.rate_hz))
+        rest = resampler.convert(np.zeros(0, np.float32), last=True)
+        response.audio = encoder.encode(rest) + encoder.finish()
+        if response.audio or response.HasField("format") or response.words:
             yield response
+
+    async def _narrator(self, speech: _Speech) -> Narrator:
+        return Narrator(self._engine, speech.voice, await self._gains.of(speech.voice), speech.rate)
 
     async def _written(
         self, requests: AsyncIterator[pb.SynthesizeStreamRequest], language: str
@@ -189,7 +193,7 @@ class TtsService(rpc.TtsServiceServicer):
         pieces, words = [np.zeros(0, np.float32)], list[SpokenWord]()
         # Samples of 4 bytes become at least one; what cannot fit in any encoding is not spoken to its end.
         most_samples = self._config.max_message_bytes * 8
-        narrator = Narrator(self._engine, speech.voice, self._gains, speech.rate)
+        narrator = await self._narrator(speech)
         async with contextlib.aclosing(narrator.narrate(given())) as frames:
             async for frame in frames:
                 pieces.append(frame.samples)

@@ -10,7 +10,7 @@ from ledge.tts.v1 import tts_pb2_grpc as rpc
 from tests.engines import a_process_each
 from tests.processes import ServiceProcess
 
-NEEDS = {"scripted": "soundfile", "flite": "soundfile"}
+NEEDS = {"scripted": "soundfile", "flite": "soundfile", "piper": "piper"}
 Start = Callable[[str], ServiceProcess]
 
 
@@ -23,15 +23,31 @@ def need_flite() -> None:
 
 
 @pytest.fixture(scope="session")
-def start() -> Iterator[Start]:
-    with a_process_each("tts", NEEDS) as start:
+def toy_store(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a service needs to speak with Piper's voices that tests make."""
+    pytest.importorskip("piper")
+    from tests.tts.toy_voice import make_store
 
-        def with_programs(engine: str) -> ServiceProcess:
-            if engine == "flite":
-                need_flite()
-            return start(engine)
+    return make_store(tmp_path_factory.mktemp("piper"))
 
-        yield with_programs
+
+@pytest.fixture(scope="session")
+def settings_of(request: pytest.FixtureRequest) -> Callable[[str], dict[str, str]]:
+    """Engine → what it needs besides its name; skips where the machine lacks it."""
+
+    def settings(engine: str) -> dict[str, str]:
+        if engine == "flite":
+            need_flite()
+        store: dict[str, str] = request.getfixturevalue("toy_store") if engine == "piper" else {}
+        return store
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def start(settings_of: Callable[[str], dict[str, str]]) -> Iterator[Start]:
+    with a_process_each("tts", NEEDS, settings_of) as start:
+        yield start
 
 
 @pytest.fixture(params=sorted(NEEDS))
@@ -56,4 +72,10 @@ async def scripted(start: Start) -> AsyncIterator[rpc.TtsServiceStub]:
 @pytest.fixture
 async def flite(start: Start) -> AsyncIterator[rpc.TtsServiceStub]:
     async with grpc.aio.insecure_channel(start("flite").address) as channel:
+        yield rpc.TtsServiceStub(channel)
+
+
+@pytest.fixture
+async def piper(start: Start) -> AsyncIterator[rpc.TtsServiceStub]:
+    async with grpc.aio.insecure_channel(start("piper").address) as channel:
         yield rpc.TtsServiceStub(channel)

@@ -12,9 +12,13 @@ async def load(config: TtsConfig) -> Engine:
             from services.tts.engines.flite import load_flite
 
             return await load_flite(config)
+        case "piper":
+            from services.tts.engines.piper import load_piper
+
+            return await load_piper(config)
         case "scripted":
             from services.tts.engines.scripted import Scripted
 
             return Scripted()
         case unknown:
-            raise NotFound(f"there is no tts engine {unknown!r}; set LEDGE_ENGINE to flite or scripted")
+            raise NotFound(f"there is no tts engine {unknown!r}; set LEDGE_ENGINE to flite, piper or scripted")
