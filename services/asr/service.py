@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from ledge.asr.v1 import asr_pb2 as pb
@@ -72,12 +72,44 @@ class AsrService(rpc.AsrServiceServicer):
         return pb.ListModelsResponse(models=[told])
 
     async def Transcribe(self, request: pb.TranscribeRequest, context: Any) -> pb.TranscribeResponse:
+        response = pb.TranscribeResponse()
+        async with contextlib.aclosing(self._heard(request)) as events:
+            async for event in events:
+                match event:
+                    case Final() if event.hypothesis.text:
+                        response.utterances.append(_utterance(event, request.recognition.word_times))
+                    case pb.End():
+                        response.model, response.language = event.model, event.language
+                        response.duration_ms = event.duration_ms
+        response.text = " ".join(utterance.text for utterance in response.utterances)
+        return response
+
+    async def TranscribeFile(
+        self, request: pb.TranscribeFileRequest, context: Any
+    ) -> AsyncIterator[pb.TranscribeFileResponse]:
+        word_times = request.transcribe.recognition.word_times
+        async with contextlib.aclosing(self._heard(request.transcribe)) as events:
+            async for event in events:
+                match event:
+                    case Started(offset_s):
+                        started = pb.SpeechStarted(offset_ms=round(offset_s * 1000))
+                        yield pb.TranscribeFileResponse(speech_started=started)
+                    case Ended(offset_s):
+                        ended = pb.SpeechEnded(offset_ms=round(offset_s * 1000))
+                        yield pb.TranscribeFileResponse(speech_ended=ended)
+                    case Final():
+                        yield pb.TranscribeFileResponse(final=_utterance(event, word_times))
+                    case pb.End():
+                        yield pb.TranscribeFileResponse(end=event)
+
+    async def _heard(self, request: pb.TranscribeRequest) -> AsyncGenerator[Event | pb.End]:
+        """What is heard in a whole piece of audio, and last how it ends."""
         options = self._options(request.recognition)
         if request.HasField("raw"):
             pieces = read_raw(request.audio, _raw_audio(request.raw), self._config.max_audio_s)
         else:
             pieces = read_file(request.audio, self._config.max_audio_s)
-        response = pb.TranscribeResponse(model=self._model.id, language=options.language)
+        language = ""
         settings = EndpointingSettings(max_utterance_s=self._config.max_utterance_s)
         listening = Listening(
             self._engine.session(options, live=False), self._detector.stream(), settings, partials=False
@@ -85,14 +117,13 @@ class AsrService(rpc.AsrServiceServicer):
         async with contextlib.aclosing(listening):
             while (samples := await asyncio.to_thread(_next, pieces)) is not None:
                 async for event in listening.hear(samples):
-                    _add(event, response, request.recognition.word_times)
-            response.duration_ms = round(listening.heard_s * 1000)
+                    language = language or _language_of(event)
+                    yield event
+            duration_ms = round(listening.heard_s * 1000)
             async for event in listening.end_utterance():
-                _add(event, response, request.recognition.word_times)
-        response.text = " ".join(utterance.text for utterance in response.utterances)
-        if response.utterances:
-            response.language = response.utterances[0].language
-        return response
+                language = language or _language_of(event)
+                yield event
+        yield pb.End(model=self._model.id, language=language or options.language, duration_ms=duration_ms)
 
     async def TranscribeStream(
         self, requests: AsyncIterator[pb.TranscribeStreamRequest], context: Any
@@ -185,9 +216,8 @@ def _raw_audio(raw: audio_pb2.RawFormat) -> RawAudio:
     return RawAudio(RAW_ENCODINGS[raw.encoding], raw.sample_rate_hz, raw.channels or 1)
 
 
-def _add(event: Event, response: pb.TranscribeResponse, word_times: bool) -> None:
-    if isinstance(event, Final) and event.hypothesis.text:
-        response.utterances.append(_utterance(event, word_times))
+def _language_of(event: Event) -> str:
+    return event.hypothesis.language if isinstance(event, Final) and event.hypothesis.text else ""
 
 
 def _packed(event: Event, heard_s: float, word_times: bool) -> pb.TranscribeStreamResponse:

@@ -91,6 +91,19 @@ async def test_telephone_audio_is_heard(stub: Stub, encoding: audio_pb2.Encoding
     assert finals(await events(stub, audio, 160, format=format))[0].text
 
 
+async def test_a_file_is_told_utterance_by_utterance(stub: Stub) -> None:
+    audio = file_of(np.concatenate([speech("window"), silence(2), speech("meeting")]))
+    whole = await transcribe(stub, audio, word_times=True)
+    recognition = pb.Recognition(word_times=True)
+    request = pb.TranscribeFileRequest(transcribe=pb.TranscribeRequest(audio=audio, recognition=recognition))
+    told = [response async for response in stub.TranscribeFile(request)]
+    kinds = [response.WhichOneof("event") for response in told]
+    assert kinds == ["speech_started", "speech_ended", "final"] * 2 + ["end"]
+    assert [response.final for response in told if response.HasField("final")] == list(whole.utterances)
+    end = told[-1].end
+    assert (end.model, end.language, end.duration_ms) == (whole.model, whole.language, whole.duration_ms)
+
+
 async def test_silence_is_no_speech_and_no_error(stub: Stub) -> None:
     assert (await transcribe(stub, file_of(silence(3)))).text == ""
     assert await events(stub, pcm(silence(3))) == []

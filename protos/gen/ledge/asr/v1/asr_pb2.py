@@ -26,7 +26,7 @@ from ledge.audio.v1 import audio_pb2 as ledge_dot_audio_dot_v1_dot_audio__pb2
 from ledge.model.v1 import model_pb2 as ledge_dot_model_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledge/asr/v1/asr.proto\x12\x0cledge.asr.v1\x1a\x1aledge/audio/v1/audio.proto\x1a\x1aledge/model/v1/model.proto\"\xbf\x01\n\x0bRecognition\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12,\n\x04task\x18\x03 \x01(\x0e\x32\x1e.ledge.asr.v1.Recognition.Task\x12\x12\n\nword_times\x18\x04 \x01(\x08\x12\x10\n\x08hotwords\x18\x05 \x03(\t\";\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x0e\n\nTRANSCRIBE\x10\x01\x12\r\n\tTRANSLATE\x10\x02\"\x87\x01\n\x11TranscribeRequest\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12+\n\x03raw\x18\x02 \x01(\x0b\x32\x19.ledge.audio.v1.RawFormatH\x00\x88\x01\x01\x12.\n\x0brecognition\x18\x03 \x01(\x0b\x32\x19.ledge.asr.v1.RecognitionB\x06\n\x04_raw\"\x85\x01\n\x12TranscribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x04\x12+\n\nutterances\x18\x05 \x03(\x0b\x32\x17.ledge.asr.v1.Utterance\"\x98\x01\n\tUtterance\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\x04\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\x04\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12!\n\x05words\x18\x05 \x03(\x0b\x32\x12.ledge.asr.v1.Word\x12\x10\n\x08language\x18\x06 \x01(\tB\r\n\x0b_confidence\"^\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\x04\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\x04\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"\x95\x01\n\x17TranscribeStreamRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.ledge.asr.v1.StreamConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x33\n\rend_utterance\x18\x03 \x01(\x0b\x32\x1a.ledge.asr.v1.EndUtteranceH\x00\x42\x06\n\x04kind\"\xab\x01\n\x0cStreamConfig\x12)\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x19.ledge.audio.v1.RawFormat\x12.\n\x0brecognition\x18\x02 \x01(\x0b\x32\x19.ledge.asr.v1.Recognition\x12\x10\n\x08partials\x18\x03 \x01(\x08\x12.\n\x0b\x65ndpointing\x18\x04 \x01(\x0b\x32\x19.ledge.asr.v1.Endpointing\"k\n\x0b\x45ndpointing\x12\x17\n\nsilence_ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x0e\n\x06manual\x18\x03 \x01(\x08\x42\r\n\x0b_silence_msB\x0c\n\n_threshold\"\x0e\n\x0c\x45ndUtterance\"\xf3\x01\n\x18TranscribeStreamResponse\x12\x35\n\x0espeech_started\x18\x01 \x01(\x0b\x32\x1b.ledge.asr.v1.SpeechStartedH\x00\x12(\n\x07partial\x18\x02 \x01(\x0b\x32\x15.ledge.asr.v1.PartialH\x00\x12\x31\n\x0cspeech_ended\x18\x03 \x01(\x0b\x32\x19.ledge.asr.v1.SpeechEndedH\x00\x12(\n\x05\x66inal\x18\x04 \x01(\x0b\x32\x17.ledge.asr.v1.UtteranceH\x00\x12\x10\n\x08heard_ms\x18\x05 \x01(\x04\x42\x07\n\x05\x65vent\"\"\n\rSpeechStarted\x12\x11\n\toffset_ms\x18\x01 \x01(\x04\" \n\x0bSpeechEnded\x12\x11\n\toffset_ms\x18\x01 \x01(\x04\"2\n\x07Partial\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x19\n\x11stable_characters\x18\x02 \x01(\r\"\x86\x01\n\x08\x41srModel\x12\'\n\x04info\x18\x01 \x01(\x0b\x32\x19.ledge.model.v1.ModelInfo\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12\x18\n\x10\x64\x65tects_language\x18\x03 \x01(\x08\x12\x10\n\x08hotwords\x18\x04 \x01(\x08\x12\x12\n\ntranslates\x18\x05 \x01(\x08\"\x13\n\x11ListModelsRequest\"<\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.ledge.asr.v1.AsrModel2\x9f\x02\n\nAsrService\x12T\n\nTranscribe\x12\x1f.ledge.asr.v1.TranscribeRequest\x1a .ledge.asr.v1.TranscribeResponse\"\x03\x90\x02\x01\x12\x65\n\x10TranscribeStream\x12%.ledge.asr.v1.TranscribeStreamRequest\x1a&.ledge.asr.v1.TranscribeStreamResponse(\x01\x30\x01\x12T\n\nListModels\x12\x1f.ledge.asr.v1.ListModelsRequest\x1a .ledge.asr.v1.ListModelsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ledge/asr/v1/asr.proto\x12\x0cledge.asr.v1\x1a\x1aledge/audio/v1/audio.proto\x1a\x1aledge/model/v1/model.proto\"\xbf\x01\n\x0bRecognition\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12,\n\x04task\x18\x03 \x01(\x0e\x32\x1e.ledge.asr.v1.Recognition.Task\x12\x12\n\nword_times\x18\x04 \x01(\x08\x12\x10\n\x08hotwords\x18\x05 \x03(\t\";\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x0e\n\nTRANSCRIBE\x10\x01\x12\r\n\tTRANSLATE\x10\x02\"\x87\x01\n\x11TranscribeRequest\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12+\n\x03raw\x18\x02 \x01(\x0b\x32\x19.ledge.audio.v1.RawFormatH\x00\x88\x01\x01\x12.\n\x0brecognition\x18\x03 \x01(\x0b\x32\x19.ledge.asr.v1.RecognitionB\x06\n\x04_raw\"\x85\x01\n\x12TranscribeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x04\x12+\n\nutterances\x18\x05 \x03(\x0b\x32\x17.ledge.asr.v1.Utterance\"L\n\x15TranscribeFileRequest\x12\x33\n\ntranscribe\x18\x01 \x01(\x0b\x32\x1f.ledge.asr.v1.TranscribeRequest\"\xd7\x01\n\x16TranscribeFileResponse\x12\x35\n\x0espeech_started\x18\x01 \x01(\x0b\x32\x1b.ledge.asr.v1.SpeechStartedH\x00\x12\x31\n\x0cspeech_ended\x18\x02 \x01(\x0b\x32\x19.ledge.asr.v1.SpeechEndedH\x00\x12(\n\x05\x66inal\x18\x03 \x01(\x0b\x32\x17.ledge.asr.v1.UtteranceH\x00\x12 \n\x03\x65nd\x18\x04 \x01(\x0b\x32\x11.ledge.asr.v1.EndH\x00\x42\x07\n\x05\x65vent\";\n\x03\x45nd\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\x04\"\x98\x01\n\tUtterance\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\x04\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\x04\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12!\n\x05words\x18\x05 \x03(\x0b\x32\x12.ledge.asr.v1.Word\x12\x10\n\x08language\x18\x06 \x01(\tB\r\n\x0b_confidence\"^\n\x04Word\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\x04\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\x04\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"\x95\x01\n\x17TranscribeStreamRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.ledge.asr.v1.StreamConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x12\x33\n\rend_utterance\x18\x03 \x01(\x0b\x32\x1a.ledge.asr.v1.EndUtteranceH\x00\x42\x06\n\x04kind\"\xab\x01\n\x0cStreamConfig\x12)\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x19.ledge.audio.v1.RawFormat\x12.\n\x0brecognition\x18\x02 \x01(\x0b\x32\x19.ledge.asr.v1.Recognition\x12\x10\n\x08partials\x18\x03 \x01(\x08\x12.\n\x0b\x65ndpointing\x18\x04 \x01(\x0b\x32\x19.ledge.asr.v1.Endpointing\"k\n\x0b\x45ndpointing\x12\x17\n\nsilence_ms\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x16\n\tthreshold\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x0e\n\x06manual\x18\x03 \x01(\x08\x42\r\n\x0b_silence_msB\x0c\n\n_threshold\"\x0e\n\x0c\x45ndUtterance\"\xf3\x01\n\x18TranscribeStreamResponse\x12\x35\n\x0espeech_started\x18\x01 \x01(\x0b\x32\x1b.ledge.asr.v1.SpeechStartedH\x00\x12(\n\x07partial\x18\x02 \x01(\x0b\x32\x15.ledge.asr.v1.PartialH\x00\x12\x31\n\x0cspeech_ended\x18\x03 \x01(\x0b\x32\x19.ledge.asr.v1.SpeechEndedH\x00\x12(\n\x05\x66inal\x18\x04 \x01(\x0b\x32\x17.ledge.asr.v1.UtteranceH\x00\x12\x10\n\x08heard_ms\x18\x05 \x01(\x04\x42\x07\n\x05\x65vent\"\"\n\rSpeechStarted\x12\x11\n\toffset_ms\x18\x01 \x01(\x04\" \n\x0bSpeechEnded\x12\x11\n\toffset_ms\x18\x01 \x01(\x04\"2\n\x07Partial\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x19\n\x11stable_characters\x18\x02 \x01(\r\"\x86\x01\n\x08\x41srModel\x12\'\n\x04info\x18\x01 \x01(\x0b\x32\x19.ledge.model.v1.ModelInfo\x12\x11\n\tlanguages\x18\x02 \x03(\t\x12\x18\n\x10\x64\x65tects_language\x18\x03 \x01(\x08\x12\x10\n\x08hotwords\x18\x04 \x01(\x08\x12\x12\n\ntranslates\x18\x05 \x01(\x08\"\x13\n\x11ListModelsRequest\"<\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.ledge.asr.v1.AsrModel2\x83\x03\n\nAsrService\x12T\n\nTranscribe\x12\x1f.ledge.asr.v1.TranscribeRequest\x1a .ledge.asr.v1.TranscribeResponse\"\x03\x90\x02\x01\x12\x62\n\x0eTranscribeFile\x12#.ledge.asr.v1.TranscribeFileRequest\x1a$.ledge.asr.v1.TranscribeFileResponse\"\x03\x90\x02\x01\x30\x01\x12\x65\n\x10TranscribeStream\x12%.ledge.asr.v1.TranscribeStreamRequest\x1a&.ledge.asr.v1.TranscribeStreamResponse(\x01\x30\x01\x12T\n\nListModels\x12\x1f.ledge.asr.v1.ListModelsRequest\x1a .ledge.asr.v1.ListModelsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ASRSERVICE'].methods_by_name['Transcribe']._loaded_options = None
   _globals['_ASRSERVICE'].methods_by_name['Transcribe']._serialized_options = b'\220\002\001'
+  _globals['_ASRSERVICE'].methods_by_name['TranscribeFile']._loaded_options = None
+  _globals['_ASRSERVICE'].methods_by_name['TranscribeFile']._serialized_options = b'\220\002\001'
   _globals['_ASRSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_ASRSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001'
   _globals['_RECOGNITION']._serialized_start=97
@@ -45,32 +47,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSCRIBEREQUEST']._serialized_end=426
   _globals['_TRANSCRIBERESPONSE']._serialized_start=429
   _globals['_TRANSCRIBERESPONSE']._serialized_end=562
-  _globals['_UTTERANCE']._serialized_start=565
-  _globals['_UTTERANCE']._serialized_end=717
-  _globals['_WORD']._serialized_start=719
-  _globals['_WORD']._serialized_end=813
-  _globals['_TRANSCRIBESTREAMREQUEST']._serialized_start=816
-  _globals['_TRANSCRIBESTREAMREQUEST']._serialized_end=965
-  _globals['_STREAMCONFIG']._serialized_start=968
-  _globals['_STREAMCONFIG']._serialized_end=1139
-  _globals['_ENDPOINTING']._serialized_start=1141
-  _globals['_ENDPOINTING']._serialized_end=1248
-  _globals['_ENDUTTERANCE']._serialized_start=1250
-  _globals['_ENDUTTERANCE']._serialized_end=1264
-  _globals['_TRANSCRIBESTREAMRESPONSE']._serialized_start=1267
-  _globals['_TRANSCRIBESTREAMRESPONSE']._serialized_end=1510
-  _globals['_SPEECHSTARTED']._serialized_start=1512
-  _globals['_SPEECHSTARTED']._serialized_end=1546
-  _globals['_SPEECHENDED']._serialized_start=1548
-  _globals['_SPEECHENDED']._serialized_end=1580
-  _globals['_PARTIAL']._serialized_start=1582
-  _globals['_PARTIAL']._serialized_end=1632
-  _globals['_ASRMODEL']._serialized_start=1635
-  _globals['_ASRMODEL']._serialized_end=1769
-  _globals['_LISTMODELSREQUEST']._serialized_start=1771
-  _globals['_LISTMODELSREQUEST']._serialized_end=1790
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1792
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1852
-  _globals['_ASRSERVICE']._serialized_start=1855
-  _globals['_ASRSERVICE']._serialized_end=2142
+  _globals['_TRANSCRIBEFILEREQUEST']._serialized_start=564
+  _globals['_TRANSCRIBEFILEREQUEST']._serialized_end=640
+  _globals['_TRANSCRIBEFILERESPONSE']._serialized_start=643
+  _globals['_TRANSCRIBEFILERESPONSE']._serialized_end=858
+  _globals['_END']._serialized_start=860
+  _globals['_END']._serialized_end=919
+  _globals['_UTTERANCE']._serialized_start=922
+  _globals['_UTTERANCE']._serialized_end=1074
+  _globals['_WORD']._serialized_start=1076
+  _globals['_WORD']._serialized_end=1170
+  _globals['_TRANSCRIBESTREAMREQUEST']._serialized_start=1173
+  _globals['_TRANSCRIBESTREAMREQUEST']._serialized_end=1322
+  _globals['_STREAMCONFIG']._serialized_start=1325
+  _globals['_STREAMCONFIG']._serialized_end=1496
+  _globals['_ENDPOINTING']._serialized_start=1498
+  _globals['_ENDPOINTING']._serialized_end=1605
+  _globals['_ENDUTTERANCE']._serialized_start=1607
+  _globals['_ENDUTTERANCE']._serialized_end=1621
+  _globals['_TRANSCRIBESTREAMRESPONSE']._serialized_start=1624
+  _globals['_TRANSCRIBESTREAMRESPONSE']._serialized_end=1867
+  _globals['_SPEECHSTARTED']._serialized_start=1869
+  _globals['_SPEECHSTARTED']._serialized_end=1903
+  _globals['_SPEECHENDED']._serialized_start=1905
+  _globals['_SPEECHENDED']._serialized_end=1937
+  _globals['_PARTIAL']._serialized_start=1939
+  _globals['_PARTIAL']._serialized_end=1989
+  _globals['_ASRMODEL']._serialized_start=1992
+  _globals['_ASRMODEL']._serialized_end=2126
+  _globals['_LISTMODELSREQUEST']._serialized_start=2128
+  _globals['_LISTMODELSREQUEST']._serialized_end=2147
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2149
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2209
+  _globals['_ASRSERVICE']._serialized_start=2212
+  _globals['_ASRSERVICE']._serialized_end=2599
 # @@protoc_insertion_point(module_scope)

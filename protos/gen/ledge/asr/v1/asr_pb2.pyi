@@ -55,6 +55,34 @@ class TranscribeResponse(_message.Message):
     utterances: _containers.RepeatedCompositeFieldContainer[Utterance]
     def __init__(self, model: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., duration_ms: _Optional[int] = ..., utterances: _Optional[_Iterable[_Union[Utterance, _Mapping]]] = ...) -> None: ...
 
+class TranscribeFileRequest(_message.Message):
+    __slots__ = ("transcribe",)
+    TRANSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    transcribe: TranscribeRequest
+    def __init__(self, transcribe: _Optional[_Union[TranscribeRequest, _Mapping]] = ...) -> None: ...
+
+class TranscribeFileResponse(_message.Message):
+    __slots__ = ("speech_started", "speech_ended", "final", "end")
+    SPEECH_STARTED_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_ENDED_FIELD_NUMBER: _ClassVar[int]
+    FINAL_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    speech_started: SpeechStarted
+    speech_ended: SpeechEnded
+    final: Utterance
+    end: End
+    def __init__(self, speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ..., final: _Optional[_Union[Utterance, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ...) -> None: ...
+
+class End(_message.Message):
+    __slots__ = ("model", "language", "duration_ms")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    language: str
+    duration_ms: int
+    def __init__(self, model: _Optional[str] = ..., language: _Optional[str] = ..., duration_ms: _Optional[int] = ...) -> None: ...
+
 class Utterance(_message.Message):
     __slots__ = ("text", "start_ms", "end_ms", "confidence", "words", "language")
     TEXT_FIELD_NUMBER: _ClassVar[int]

@@ -47,6 +47,11 @@ class AsrServiceStub(object):
                 request_serializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeRequest.SerializeToString,
                 response_deserializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeResponse.FromString,
                 _registered_method=True)
+        self.TranscribeFile = channel.unary_stream(
+                '/ledge.asr.v1.AsrService/TranscribeFile',
+                request_serializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeFileRequest.SerializeToString,
+                response_deserializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeFileResponse.FromString,
+                _registered_method=True)
         self.TranscribeStream = channel.stream_stream(
                 '/ledge.asr.v1.AsrService/TranscribeStream',
                 request_serializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeStreamRequest.SerializeToString,
@@ -79,6 +84,15 @@ class AsrServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TranscribeFile(self, request, context):
+        """TranscribeFile hears what Transcribe does and tells what is said as it is
+        recognised: `speech_started`, `speech_ended` and `final`, utterance by
+        utterance, and last an `end`. Of long audio the first words come early.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TranscribeStream(self, request_iterator, context):
         """TranscribeStream hears audio while it is spoken: `config` first, then any
         number of `audio`. Utterances are found by a voice activity detector. Each
@@ -105,6 +119,11 @@ def add_AsrServiceServicer_to_server(servicer, server):
                     servicer.Transcribe,
                     request_deserializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeRequest.FromString,
                     response_serializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeResponse.SerializeToString,
+            ),
+            'TranscribeFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.TranscribeFile,
+                    request_deserializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeFileRequest.FromString,
+                    response_serializer=ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeFileResponse.SerializeToString,
             ),
             'TranscribeStream': grpc.stream_stream_rpc_method_handler(
                     servicer.TranscribeStream,
@@ -152,6 +171,33 @@ class AsrService(object):
             '/ledge.asr.v1.AsrService/Transcribe',
             ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeRequest.SerializeToString,
             ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TranscribeFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ledge.asr.v1.AsrService/TranscribeFile',
+            ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeFileRequest.SerializeToString,
+            ledge_dot_asr_dot_v1_dot_asr__pb2.TranscribeFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

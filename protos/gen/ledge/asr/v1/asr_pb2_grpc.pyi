@@ -46,6 +46,11 @@ class AsrServiceStub:
     the service allows (an hour unless configured otherwise) is
     INVALID_ARGUMENT and says both lengths.
     """
+    TranscribeFile: _grpc.UnaryStreamMultiCallable[_asr_pb2.TranscribeFileRequest, _asr_pb2.TranscribeFileResponse]
+    """TranscribeFile hears what Transcribe does and tells what is said as it is
+    recognised: `speech_started`, `speech_ended` and `final`, utterance by
+    utterance, and last an `end`. Of long audio the first words come early.
+    """
     TranscribeStream: _grpc.StreamStreamMultiCallable[_asr_pb2.TranscribeStreamRequest, _asr_pb2.TranscribeStreamResponse]
     """TranscribeStream hears audio while it is spoken: `config` first, then any
     number of `audio`. Utterances are found by a voice activity detector. Each
@@ -74,6 +79,11 @@ class AsrServiceAsyncStub(AsrServiceStub):
     """Transcribe answers when all of the audio has been heard. Audio longer than
     the service allows (an hour unless configured otherwise) is
     INVALID_ARGUMENT and says both lengths.
+    """
+    TranscribeFile: _aio.UnaryStreamMultiCallable[_asr_pb2.TranscribeFileRequest, _asr_pb2.TranscribeFileResponse]  # type: ignore[assignment]
+    """TranscribeFile hears what Transcribe does and tells what is said as it is
+    recognised: `speech_started`, `speech_ended` and `final`, utterance by
+    utterance, and last an `end`. Of long audio the first words come early.
     """
     TranscribeStream: _aio.StreamStreamMultiCallable[_asr_pb2.TranscribeStreamRequest, _asr_pb2.TranscribeStreamResponse]  # type: ignore[assignment]
     """TranscribeStream hears audio while it is spoken: `config` first, then any
@@ -106,6 +116,17 @@ class AsrServiceServicer(metaclass=_abc_1.ABCMeta):
         """Transcribe answers when all of the audio has been heard. Audio longer than
         the service allows (an hour unless configured otherwise) is
         INVALID_ARGUMENT and says both lengths.
+        """
+
+    @_abc_1.abstractmethod
+    def TranscribeFile(
+        self,
+        request: _asr_pb2.TranscribeFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_asr_pb2.TranscribeFileResponse], _abc.AsyncIterator[_asr_pb2.TranscribeFileResponse]]:
+        """TranscribeFile hears what Transcribe does and tells what is said as it is
+        recognised: `speech_started`, `speech_ended` and `final`, utterance by
+        utterance, and last an `end`. Of long audio the first words come early.
         """
 
     @_abc_1.abstractmethod
