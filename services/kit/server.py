@@ -30,6 +30,8 @@ from services.kit.errors import LedgeError, NotReady
 
 log = logging.getLogger("ledge.server")
 Config = TypeVar("Config", bound=ServiceConfig)
+Contracts = FileDescriptor | Sequence[FileDescriptor]
+"""The proto files whose services a server offers; most have one."""
 
 
 class Service(Protocol):
@@ -76,9 +78,10 @@ async def _refuse_while_loading(_requests: Any, _context: Any) -> AsyncIterator[
 class Server:
     """A service's server. `start` binds, `load` makes it ready, `stop` drains; one event loop, used once."""
 
-    def __init__(self, name: str, config: ServiceConfig, contract: FileDescriptor) -> None:
+    def __init__(self, name: str, config: ServiceConfig, contracts: Contracts) -> None:
         self._config = config
-        services = contract.services_by_name.values()
+        files = [contracts] if isinstance(contracts, FileDescriptor) else contracts
+        services = [service for contract in files for service in contract.services_by_name.values()]
         self._names = [service.full_name for service in services]
         self._gate = _Gate(
             frozenset(f"/{service.full_name}/{method.name}" for service in services for method in service.methods)
@@ -187,15 +190,13 @@ def _busy_port(config: ServiceConfig, port: int, setting: str) -> Any:
         refuse([f"cannot listen on {config.host}:{port}: stop what uses it, or set {setting}"])
 
 
-async def serve(
-    name: str, config: Config, contract: FileDescriptor, build: Callable[[Config], Awaitable[Service]]
-) -> int:
+async def serve(name: str, config: Config, contracts: Contracts, build: Callable[[Config], Awaitable[Service]]) -> int:
     """Runs a service until SIGTERM or SIGINT. Returns the exit code."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)
-    server = Server(name, config, contract)
+    server = Server(name, config, contracts)
     await server.start()
     loading = asyncio.create_task(server.load(lambda: build(config)))
     stop = asyncio.create_task(stopping.wait())
@@ -214,10 +215,8 @@ async def serve(
     return 0
 
 
-def run(
-    name: str, kind: type[Config], contract: FileDescriptor, build: Callable[[Config], Awaitable[Service]]
-) -> NoReturn:
+def run(name: str, kind: type[Config], contracts: Contracts, build: Callable[[Config], Awaitable[Service]]) -> NoReturn:
     """The whole of a service's `__main__`: reads the config, sets up telemetry, serves, exits."""
     config = read_config(kind)
     telemetry.set_up(name, config.log_level, config.log_format)
-    raise SystemExit(asyncio.run(serve(name, config, contract, build)))
+    raise SystemExit(asyncio.run(serve(name, config, contracts, build)))
