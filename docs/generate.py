@@ -58,7 +58,8 @@ def _table(config: Any, left_out: set[str]) -> list[str]:
         names = [f"LEDGE_{name.upper()}"]
         if isinstance(field.validation_alias, AliasChoices):
             names = [str(choice) for choice in field.validation_alias.choices]
-        default = "" if field.default in (None, PydanticUndefined, ()) else f"`{field.default}`"
+        value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = "" if value in (None, PydanticUndefined, "") else f"`{value}`"
         if field.default_factory is not None:
             default = "(see meaning)"
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")

@@ -9,7 +9,13 @@ from fastapi.openapi.utils import get_openapi
 from services.gateway.error_shapes import Told, shape_of
 from services.gateway.routes.mcp import PATH as MCP
 
-STREAMED = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+STREAMED = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/audio/transcriptions",
+    "/v1/audio/speech",
+)
 """Answered as server-sent events where the body says `stream`."""
 ALWAYS_STREAMED = ("/v1/generate",)
 MANAGEMENT = {

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from services.gateway import errors
 from services.gateway.api_description import describe
+from services.gateway.audio_form import AudioUploads
 from services.gateway.config import GatewayConfig
 from services.gateway.edge import Edge
 from services.gateway.peers import Peers
@@ -29,7 +30,9 @@ from services.gateway.routes import (
     ranking,
     rerank,
     responses,
+    speech,
     tei,
+    transcriptions,
 )
 from services.gateway.routes.mcp import McpDoor
 from services.gateway.uploads import Uploads
@@ -41,7 +44,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 
 ROUTES = {
-    "openai": (chat, completions, responses, embeddings, models),
+    "openai": (chat, completions, responses, embeddings, models, transcriptions, speech),
     "nemo retriever": (ranking,),
     "cohere and jina": (rerank,),
     "text embeddings inference": (tei,),
@@ -66,6 +69,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     app.state.status = status
     app.state.origins = frozenset(config.cors_allow_origins)
     app.state.uploads = Uploads(peers.rag_uploads, config.max_uploads)
+    app.state.audio_uploads = AudioUploads(config.max_audio_uploads)
     for door, modules in ROUTES.items():
         for module in modules:
             app.include_router(module.router, tags=[door])

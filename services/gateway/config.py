@@ -1,10 +1,17 @@
 """What the gateway reads from its environment."""
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
 from services.kit.config import CommaList, ServiceConfig, env, split_commas
+
+OPENAI_VOICES = (
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
+)  # fmt: skip
+MESSAGE_SPARE_BYTES = 32 * 1024
+"""What a message holds beside the audio."""
 
 
 class GatewayConfig(ServiceConfig):
@@ -20,14 +27,26 @@ class GatewayConfig(ServiceConfig):
     """Address of the reranking service."""
     rag_address: str = "127.0.0.1:50108"
     """Address of the service that answers from documents."""
+    asr_address: str = ""
+    """Address of the speech recognition service. Empty: there is none, and `/v1/audio/transcriptions` says so."""
+    tts_address: str = ""
+    """Address of the text-to-speech service. Empty: there is none, and `/v1/audio/speech` says so."""
     rag_model: str = "ledge-rag"
     """The model name that answers from documents on `/v1/chat/completions`."""
     model_aliases: CommaList = ()
     """Other names for models, comma-separated `alias=model`. An empty model means the one that is served."""
+    voice_aliases: CommaList = tuple(f"{voice}=" for voice in OPENAI_VOICES)
+    """Other names for voices, comma-separated `alias=voice`. An empty voice means the one that speaks by default, as
+    all of OpenAI's do unless told otherwise."""
     max_body_bytes: int = Field(4 * 2**20, ge=1024, le=2**30)
     """Largest request body, in bytes; past it 413. Uploads of documents have a limit of their own."""
     max_upload_bytes: int = Field(256 * 2**20, ge=1024, le=2**34)
     """Largest upload of documents, in bytes, all files together; it waits in temporary files."""
+    max_audio_bytes: int = Field(15 * 2**20, ge=1024, le=2**30)
+    """Largest audio file to be written down, in bytes, form included. It travels in one message: `max_message_bytes`,
+    here and in asr, bounds it too."""
+    max_audio_uploads: int = Field(16, ge=1, le=1000)
+    """Audio files received or written down at a time, each of which takes twice its size of memory; past it 429."""
     max_uploads: int = Field(4, ge=1, le=1000)
     """Uploads received or ingested at a time; past it 429."""
     upload_timeout_s: float = Field(3600.0, gt=0, le=24 * 3600)
@@ -43,19 +62,26 @@ class GatewayConfig(ServiceConfig):
     cors_allow_origins: CommaList = Field((), validation_alias=env("CORS_ALLOW_ORIGINS", "NIM_CORS_ALLOW_ORIGINS"))
     """Origins whose pages may call from a browser, comma-separated. Empty: only pages of this gateway."""
 
-    @field_validator("model_aliases", "cors_allow_origins", mode="before")
+    @field_validator("model_aliases", "voice_aliases", "cors_allow_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_commas(value)
 
     @model_validator(mode="after")
     def _aliases_are_pairs(self) -> Self:
-        for pair in self.model_aliases:
-            if not pair.partition("=")[0].strip() or "=" not in pair:
-                raise ValueError(f"LEDGE_MODEL_ALIASES: {pair!r} is not `alias=model`")
+        for variable, pairs in (("MODEL", self.model_aliases), ("VOICE", self.voice_aliases)):
+            for pair in pairs:
+                if not pair.partition("=")[0].strip() or "=" not in pair:
+                    raise ValueError(f"LEDGE_{variable}_ALIASES: {pair!r} is not `alias={variable.lower()}`")
         return self
 
-    def aliases(self) -> dict[str, str]:
-        """Alias → model id."""
-        pairs = (pair.partition("=") for pair in self.model_aliases)
-        return {alias.strip(): model.strip() for alias, _, model in pairs}
+    @property
+    def audio_limit_bytes(self) -> int:
+        """What an audio file may have, so that it fits into a message."""
+        return min(self.max_audio_bytes, self.max_message_bytes - MESSAGE_SPARE_BYTES)
+
+
+def alias_names(pairs: Sequence[str]) -> dict[str, str]:
+    """Alias → what it means, of the pairs of a setting."""
+    parts = (pair.partition("=") for pair in pairs)
+    return {alias.strip(): name.strip() for alias, _, name in parts}

@@ -26,6 +26,7 @@ CLOSE = {"connection": "close"}
 """For answers that do not wait for the whole of a body."""
 UPLOADS = frozenset({("POST", "/v1/documents"), ("PATCH", "/v1/documents")})
 """What takes files, which are never held in memory."""
+AUDIO = frozenset({("POST", "/v1/audio/transcriptions"), ("POST", "/v1/audio/translations")})
 LINGER_S = 3.0
 LINGER_BODIES = 16
 """How long, and how many times the largest body, is read and thrown away after a body was refused."""
@@ -43,7 +44,10 @@ class Edge:
         self._keys = Keys(config.keys())
         self._paths = frozenset(paths)
         self._max_body_bytes = config.max_body_bytes
-        self._max_upload_bytes = config.max_upload_bytes
+        self._limits_bytes = {
+            **dict.fromkeys(UPLOADS, config.max_upload_bytes),
+            **dict.fromkeys(AUDIO, config.audio_limit_bytes),
+        }
         self._max_concurrent_calls = config.max_concurrent_calls
         self._timeout_s = config.call_timeout_s
         self._client_timeout_s = config.client_timeout_s
@@ -78,8 +82,7 @@ class Edge:
             await send(message)
 
         try:
-            uploads = (scope["method"], scope["path"]) in UPLOADS
-            limit_bytes = self._max_upload_bytes if uploads else self._max_body_bytes
+            limit_bytes = self._limits_bytes.get((scope["method"], scope["path"]), self._max_body_bytes)
             call = self._let_in(headers, call, limit_bytes)
             await self._app(scope, self._bounded(receive, call, limit_bytes), send_told)
         except BodyRefused as refused:

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 from grpc_health.v1 import health_pb2_grpc
+from ledge.asr.v1 import asr_pb2, asr_pb2_grpc
 from ledge.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from ledge.llm.v1 import llm_pb2, llm_pb2_grpc
 from ledge.rag.v1 import rag_pb2, rag_pb2_grpc
 from ledge.reranking.v1 import reranking_pb2, reranking_pb2_grpc
+from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
 
-from services.gateway.config import GatewayConfig
+from services.gateway.config import GatewayConfig, alias_names
 from services.kit.client import Channel, connect
+from services.kit.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,31 @@ class Peers:
     rag: "rag_pb2_grpc.RagServiceAsyncStub"
     rag_uploads: "rag_pb2_grpc.RagServiceAsyncStub"
     """The same service, for calls that may outlast the request that began them."""
+    asr: "asr_pb2_grpc.AsrServiceAsyncStub | None"
+    """None where the suite has none; so with `tts`."""
+    tts: "tts_pb2_grpc.TtsServiceAsyncStub | None"
     health: dict[str, health_pb2_grpc.HealthStub]
     """By the gRPC service's full name."""
     channels: tuple[Channel, ...]
     aliases: dict[str, str]
+    voice_aliases: dict[str, str]
     rag_model: str
 
     def model(self, name: str) -> str:
         """The model id that a request's name means: an alias's target, or the name itself."""
         return self.aliases.get(name, name)
+
+    def hearing(self) -> "asr_pb2_grpc.AsrServiceAsyncStub":
+        """Raises NotFound where nobody hears."""
+        if self.asr is None:
+            raise NotFound("there is no speech recognition behind this gateway (LEDGE_ASR_ADDRESS is not set)")
+        return self.asr
+
+    def speaking(self) -> "tts_pb2_grpc.TtsServiceAsyncStub":
+        """Raises NotFound where nobody speaks."""
+        if self.tts is None:
+            raise NotFound("there is no text to speech behind this gateway (LEDGE_TTS_ADDRESS is not set)")
+        return self.tts
 
     async def close(self) -> None:
         for channel in self.channels:
@@ -45,19 +64,26 @@ def connect_peers(config: GatewayConfig) -> Peers:
     rag = connect(config.rag_address, config, rag_pb2.DESCRIPTOR)
     patient = config.model_copy(update={"call_timeout_s": config.upload_timeout_s})
     rag_uploads = connect(config.rag_address, patient, rag_pb2.DESCRIPTOR)
+    asr = connect(config.asr_address, config, asr_pb2.DESCRIPTOR) if config.asr_address else None
+    tts = connect(config.tts_address, config, tts_pb2.DESCRIPTOR) if config.tts_address else None
+    speech = {"ledge.asr.v1.AsrService": asr, "ledge.tts.v1.TtsService": tts}
     return Peers(
         llm=llm_pb2_grpc.LlmServiceStub(llm),
         embedding=embedding_pb2_grpc.EmbeddingServiceStub(embedding),
         reranking=reranking_pb2_grpc.RerankingServiceStub(reranking),
         rag=rag_pb2_grpc.RagServiceStub(rag),
         rag_uploads=rag_pb2_grpc.RagServiceStub(rag_uploads),
+        asr=asr_pb2_grpc.AsrServiceStub(asr) if asr else None,
+        tts=tts_pb2_grpc.TtsServiceStub(tts) if tts else None,
         health={
             "ledge.llm.v1.LlmService": health_pb2_grpc.HealthStub(llm),
             "ledge.embedding.v1.EmbeddingService": health_pb2_grpc.HealthStub(embedding),
             "ledge.reranking.v1.RerankingService": health_pb2_grpc.HealthStub(reranking),
             "ledge.rag.v1.RagService": health_pb2_grpc.HealthStub(rag),
+            **{name: health_pb2_grpc.HealthStub(channel) for name, channel in speech.items() if channel},
         },
-        channels=(llm, embedding, reranking, rag, rag_uploads),
-        aliases=config.aliases(),
+        channels=(llm, embedding, reranking, rag, rag_uploads, *(channel for channel in speech.values() if channel)),
+        aliases=alias_names(config.model_aliases),
+        voice_aliases=alias_names(config.voice_aliases),
         rag_model=config.rag_model,
     )

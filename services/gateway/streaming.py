@@ -41,17 +41,38 @@ class Ending:
 OPENAI_ENDING = Ending(DONE, openai_failed)
 
 
-class EventStream(StreamingResponse):
-    """Streams events, and closes their generator whichever way the response ends."""
+class ClosingStream(StreamingResponse):
+    """Streams what a generator gives, and closes it whichever way the response ends."""
 
-    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+    def __init__(self, pieces: AsyncGenerator[Any, None], media_type: str) -> None:
         headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        super().__init__(events, media_type="text/event-stream", headers=headers)
-        self._events = events
+        super().__init__(pieces, media_type=media_type, headers=headers)
+        self._pieces = pieces
 
     async def stream_response(self, send: Send) -> None:
-        async with contextlib.aclosing(self._events):
+        async with contextlib.aclosing(self._pieces):
             await super().stream_response(send)
+
+
+class EventStream(ClosingStream):
+    """Streams events."""
+
+    def __init__(self, events: AsyncGenerator[str, None]) -> None:
+        super().__init__(events, "text/event-stream")
+
+
+async def byte_stream(request: Request, pieces: AsyncGenerator[bytes, None], media_type: str) -> ClosingStream:
+    """Streams bytes as they are made. The first are awaited, so that what fails at once has its proper HTTP status;
+    what fails later breaks the connection off, for the bytes have no place for a sentence."""
+    first = await while_connected(request, anext(pieces, b""))
+    return ClosingStream(_behind(first, pieces), media_type)
+
+
+async def _behind(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
 
 
 async def event_stream(

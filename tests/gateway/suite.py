@@ -38,6 +38,7 @@ GATEWAY = {
     "LEDGE_API_KEYS": f"ada={KEY}",
     "LEDGE_PEER_API_KEY": PEER_KEY,
     "LEDGE_MODEL_ALIASES": "gpt-4=scripted, whatever=",
+    "LEDGE_VOICE_ALIASES": "alloy=tone, nova=loud-tone, coral=",
     "LEDGE_MAX_BODY_BYTES": str(2 * 2**20),
 }
 NO_PEERS = {f"LEDGE_{name}_ADDRESS": "127.0.0.1:1" for name in ("LLM", "EMBEDDING", "RERANKING", "RAG")}
@@ -105,6 +106,8 @@ def gateway_and_models() -> Iterator[Suite]:
         "llm": start("llm", **LLM),
         "embedding": start("embedding", LEDGE_ENGINE="scripted"),
         "reranking": start("reranking", LEDGE_ENGINE="scripted"),
+        "asr": start("asr", LEDGE_ENGINE="scripted"),
+        "tts": start("tts", LEDGE_ENGINE="scripted"),
     }
     with _behind_a_gateway(processes, {}) as suite:
         yield suite

@@ -109,6 +109,15 @@ GENERATE: dict[str, Any] = {
     "agentic": True,
 }
 SEARCH: dict[str, Any] = {"query": "hi", "collection_names": ["default"], "reranker_top_k": 3}
+SPEECH: dict[str, Any] = {
+    "model": "scripted",
+    "input": "hi there",
+    "voice": {"id": "tone"},
+    "response_format": "pcm",
+    "speed": 2.0,
+    "stream_format": "sse",
+    "instructions": "be kind",
+}
 DOORS = {
     "/completions": COMPLETIONS,
     "/responses": RESPONSES,
@@ -117,6 +126,7 @@ DOORS = {
     "/../v2/rerank": RERANK,
     "/../embed": EMBED,
     "/../rerank": TEI_RERANK,
+    "/audio/speech": SPEECH,
     "/generate": GENERATE,
     "/search": SEARCH,
     "/collection": {"collection_name": "x"},

@@ -32,6 +32,8 @@ async def test_health_tells_of_the_services_behind_when_asked(http: httpx.AsyncC
         "ledge.embedding.v1.EmbeddingService": "SERVING",
         "ledge.reranking.v1.RerankingService": "SERVING",
         "ledge.rag.v1.RagService": "UNAVAILABLE",
+        "ledge.asr.v1.AsrService": "SERVING",
+        "ledge.tts.v1.TtsService": "SERVING",
     }
     assert asked["status"] == "degraded"
 

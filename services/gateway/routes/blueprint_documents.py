@@ -9,13 +9,11 @@ from google.protobuf.json_format import MessageToDict
 from ledge.rag.v1 import rag_pb2 as pb
 from pydantic import Field, JsonValue, ValidationError
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import Body as JsonBody
 from services.gateway.body import JsonRoute
-from services.gateway.origins import NOT_LET_IN, let_in
+from services.gateway.forms import check_origin, read_form
 from services.gateway.peers import Peers
 from services.gateway.streaming import while_connected
 from services.gateway.uploads import Document, Upload, Uploads
@@ -62,12 +60,6 @@ class UploadSettings(JsonBody):
     collection_name: str = ""
     blocking: bool = False
     custom_metadata: list[CustomMetadata] = Field(default_factory=list, max_length=MAX_FILES, fail_fast=True)
-
-
-class _SmallSpools(MultiPartParser):
-    """Keeps little of each file in memory, however many there are."""
-
-    spool_max_size = 16 * 1024
 
 
 @router.post("/v1/documents", openapi_extra=UPLOAD)
@@ -121,11 +113,10 @@ async def delete_documents(
 
 
 async def _take_in(request: Request) -> Response:
-    if not let_in(request, request.app.state.origins, own=True):
-        raise HTTPException(403, NOT_LET_IN)
+    check_origin(request)
     uploads: Uploads = request.app.state.uploads
     with uploads.slot() as slot:
-        form = await _form(request)
+        form = await read_form(request, max_files=MAX_FILES, max_fields=16, max_field_bytes=MAX_DATA_BYTES)
         try:
             settings = _settings(form)
             documents, twice = _documents(form, settings)
@@ -138,18 +129,6 @@ async def _take_in(request: Request) -> Response:
             return JSONResponse(_result(upload) | {"validation_errors": twice})
         task_id = uploads.begin(upload, slot)
     return JSONResponse({"message": "Ingestion started in background", "task_id": task_id})
-
-
-async def _form(request: Request) -> FormData:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise InvalidInput("send the files as `multipart/form-data`")
-    parser = _SmallSpools(
-        request.headers, request.stream(), max_files=MAX_FILES, max_fields=16, max_part_size=MAX_DATA_BYTES
-    )
-    try:
-        return await parser.parse()
-    except MultiPartException as error:
-        raise InvalidInput(f"the form cannot be read: {error.message}") from error
 
 
 def _settings(form: FormData) -> UploadSettings:

@@ -2,15 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 import grpc
 from fastapi import APIRouter, Request
+from ledge.asr.v1 import asr_pb2, asr_pb2_grpc
 from ledge.embedding.v1 import embedding_pb2
 from ledge.llm.v1 import llm_pb2
 from ledge.model.v1 import model_pb2
 from ledge.reranking.v1 import reranking_pb2
+from ledge.tts.v1 import tts_pb2
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.peers import Peers
@@ -44,11 +46,25 @@ async def served(peers: Peers) -> dict[str, model_pb2.ModelInfo]:
         _told(peers.embedding.ListModels(embedding_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
         _told(peers.reranking.ListModels(reranking_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S)),
         _answers_from_documents(peers),
+        *_of_speech(peers),
     )
     infos: dict[str, model_pb2.ModelInfo] = {}
     for info in itertools.chain(*asked):
         infos.setdefault(info.id, info)
     return infos
+
+
+def _of_speech(peers: Peers) -> Iterator[Awaitable[Sequence[model_pb2.ModelInfo]]]:
+    """Those of the services that a suite may do without."""
+    if peers.asr is not None:
+        yield _told_by_asr(peers.asr)
+    if peers.tts is not None:
+        yield _told(peers.tts.ListVoices(tts_pb2.ListVoicesRequest(), timeout=ASK_TIMEOUT_S))
+
+
+async def _told_by_asr(asr: "asr_pb2_grpc.AsrServiceAsyncStub") -> Sequence[model_pb2.ModelInfo]:
+    models = await _told(asr.ListModels(asr_pb2.ListModelsRequest(), timeout=ASK_TIMEOUT_S))
+    return [model.info for model in models]
 
 
 async def _models(peers: Peers) -> list[dict[str, Any]]:
@@ -64,7 +80,7 @@ async def _models(peers: Peers) -> list[dict[str, Any]]:
     return [*models.values(), *aliases]
 
 
-async def _told(call: Awaitable[Any]) -> Sequence[model_pb2.ModelInfo]:
+async def _told(call: Awaitable[Any]) -> Sequence[Any]:
     try:
         return list((await call).models)
     except grpc.aio.AioRpcError as error:
