@@ -19,8 +19,10 @@ class RivaConfig(ServiceConfig):
     translation_address: str = "127.0.0.1:50103"
     """Address of the service that translates."""
     model_aliases: CommaList = ()
-    """Names that clients have for models and voices, comma-separated `alias=name`, in any case of letters. An empty
-    name means the one that the service chooses."""
+    """Names that clients have for models, comma-separated `alias=model`, in any case of letters. An empty model means
+    the one that the service chooses."""
+    voice_aliases: CommaList = ()
+    """The same for voices."""
     strict_names: bool = False
     """Whether a model or voice that is not served is NOT_FOUND. Off: the service chooses one, and the answer's metadata
     `ledge-warning` says so; clients carry NVIDIA's names for their defaults."""
@@ -31,19 +33,24 @@ class RivaConfig(ServiceConfig):
     stream_timeout_s: float = Field(24 * 3600.0, gt=0, le=30 * 24 * 3600)
     """How long a stream may live, in seconds, silent or not."""
 
-    @field_validator("model_aliases", mode="before")
+    @field_validator("model_aliases", "voice_aliases", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return split_commas(value)
 
     @model_validator(mode="after")
     def _aliases_are_pairs(self) -> Self:
-        for pair in self.model_aliases:
-            if not pair.partition("=")[0].strip() or "=" not in pair:
-                raise ValueError(f"LEDGE_MODEL_ALIASES: {pair!r} is not `alias=name`")
+        for setting, pairs in (
+            ("LEDGE_MODEL_ALIASES", self.model_aliases),
+            ("LEDGE_VOICE_ALIASES", self.voice_aliases),
+        ):
+            for pair in pairs:
+                if not pair.partition("=")[0].strip() or "=" not in pair:
+                    raise ValueError(f"{setting}: {pair!r} is not `alias=name`")
         return self
 
-    def aliases(self) -> dict[str, str]:
-        """Alias, in lower case → name."""
-        pairs = (pair.partition("=") for pair in self.model_aliases)
-        return {alias.strip().lower(): name.strip() for alias, _, name in pairs}
+
+def names_of(aliases: CommaList) -> dict[str, str]:
+    """Alias, in lower case → name."""
+    pairs = (pair.partition("=") for pair in aliases)
+    return {alias.strip().lower(): name.strip() for alias, _, name in pairs}

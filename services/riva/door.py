@@ -6,7 +6,7 @@ from typing import Any
 from ledge.model.v1 import model_pb2
 from riva_compat import asr_pb2_grpc, nmt_pb2_grpc, tts_pb2_grpc
 
-from services.riva.config import RivaConfig
+from services.riva.config import RivaConfig, names_of
 from services.riva.hearing import Hearing
 from services.riva.names import Names
 from services.riva.peers import Peers
@@ -21,7 +21,7 @@ class RivaDoor:
     """What the server needs of the door; its handlers share nothing but the peers."""
 
     def __init__(self, peers: Peers, config: RivaConfig) -> None:
-        names = Names(config.aliases(), config.strict_names)
+        names = Names(names_of(config.model_aliases), names_of(config.voice_aliases), config.strict_names)
         hearing = Hearing(peers, names, config.max_message_bytes)
         speaking = Speaking(peers, names)
         self._peers = peers

@@ -39,13 +39,14 @@ class Warnings:
 class Names:
     """Finds what is meant: a name that is served, an alias, or (unless strict) what the service chooses."""
 
-    def __init__(self, aliases: dict[str, str], strict: bool) -> None:
-        self._aliases = aliases
+    def __init__(self, models: dict[str, str], voices: dict[str, str], strict: bool) -> None:
+        self._models = models
+        self._voices = voices
         self._strict = strict
 
     def model(self, asked: str, served: Collection[str], warnings: Warnings) -> str:
         """A model's id; empty where the service chooses."""
-        name = self._aliases.get(asked.lower(), asked)
+        name = self._models.get(asked.lower(), asked)
         if not name:
             return ""
         for model in served:
@@ -55,7 +56,7 @@ class Names:
 
     def voice(self, asked: str, language: str, listed: tts_pb2.ListVoicesResponse, warnings: Warnings) -> str:
         """A voice's id; empty where the service chooses. `model.voice` is how Riva's clients write one."""
-        name = self._aliases.get(asked.lower(), asked)
+        name = self._voices.get(asked.lower(), asked)
         if not name:
             return ""
         models = {model.id.lower() for model in listed.models}

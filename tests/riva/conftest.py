@@ -41,8 +41,8 @@ def a_door(asr: ServiceProcess, tts: ServiceProcess, **settings: str) -> Iterato
 
 @pytest.fixture(scope="session")
 def door(asr: ServiceProcess, tts: ServiceProcess) -> Iterator[ServiceProcess]:
-    aliases = "My-Parakeet=scripted,Aria=loud-tone"
-    with a_door(asr, tts, LEDGE_MODEL_ALIASES=aliases) as running:
+    aliases = {"LEDGE_MODEL_ALIASES": "My-Parakeet=scripted", "LEDGE_VOICE_ALIASES": "Aria=loud-tone, coral="}
+    with a_door(asr, tts, **aliases) as running:
         yield running
 
 
