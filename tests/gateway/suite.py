@@ -114,6 +114,18 @@ def gateway_and_models() -> Iterator[Suite]:
 
 
 @contextmanager
+def gateway_and_speech() -> Iterator[Suite]:
+    """What hears and speaks, as they are by default, and an llm that is not asked."""
+    processes = {
+        "llm": start("llm", **LLM),
+        "asr": start("asr", LEDGE_ENGINE="pocketsphinx"),
+        "tts": start("tts", LEDGE_ENGINE="flite"),
+    }
+    with _behind_a_gateway(processes, {"LEDGE_VOICE_ALIASES": "alloy=slt, echo=rms"}) as suite:
+        yield suite
+
+
+@contextmanager
 def whole_suite(**settings: str) -> Iterator[Suite]:
     """All that answers from documents, with one of them, by a model that takes its time."""
     capabilities = {
