@@ -28,9 +28,9 @@ with client.audio.speech.with_streaming_response.create(
     frames = [json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data: ")]
 pcm = b"".join(base64.b64decode(frame["audio"]) for frame in frames if frame["type"] == "speech.audio.delta")
 
-# In a stream the header of WAV tells no length; what was kept whole is what files are.
+# The WAV that was streamed tells no length, and is heard all the same.
 heard = {}
-for response_format, name in (("mp3", "a.mp3"), ("opus", "a.ogg"), ("flac", "a.flac")):
+for response_format, name in (("mp3", "a.mp3"), ("opus", "a.ogg"), ("wav", "a.wav"), ("flac", "a.flac")):
     file = (name, spoken[response_format])
     heard[response_format] = client.audio.transcriptions.create(model="whisper-1", file=file, language="en").text
 file = ("a.flac", spoken["flac"])
