@@ -42,7 +42,7 @@ class Answering:
             request = rag_pb2.AnswerRequest(
                 question=self._asked.text, collections=self._collections, language=self._asked.language or ""
             )
-            text = _WithoutMarks()
+            text = WithoutMarks()
             begun = silent = False
             done = rag_pb2.Done()
             call = self._peers.rag.Answer(request)
@@ -72,7 +72,7 @@ class Answering:
             await self._wire.write(handle.HandledStop())
 
 
-class _WithoutMarks:
+class WithoutMarks:
     """Pieces of text without marks, which may be cut anywhere."""
 
     def __init__(self) -> None:

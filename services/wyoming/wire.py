@@ -6,6 +6,7 @@ JSON of `data`, then bytes. The protocol's own library reads as much as a line a
 
 import asyncio
 import json
+import re
 from typing import Any
 
 from wyoming.event import Event, Eventable, async_write_event
@@ -14,6 +15,7 @@ from services.kit.errors import InvalidInput
 from services.wyoming.config import WyomingConfig
 
 MAX_LINE_BYTES = 64 * 1024
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Gone(Exception):
@@ -40,10 +42,10 @@ class Wire:
             first = await self._reader.readexactly(1)
             async with asyncio.timeout(self._client_timeout_s):
                 return await self._event(first)
-        except (asyncio.IncompleteReadError, OSError) as error:
-            raise Gone from error
         except TimeoutError as error:
             raise InvalidInput("the rest of an event did not come in time") from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise Gone from error
 
     async def _event(self, first: bytes) -> Event:
         try:
@@ -93,6 +95,9 @@ class Wire:
 def _object(text: bytes) -> dict[str, Any]:
     try:
         value = json.loads(text)
+        if SURROGATE.search(text):
+            # Half a character, which no text can hold.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidInput("an event is a line of JSON with a type") from error
     if not isinstance(value, dict):
