@@ -54,18 +54,27 @@ class Names:
                 return model
         return self._unknown("model", asked, sorted(served), "", warnings)
 
-    def voice(self, asked: str, language: str, listed: tts_pb2.ListVoicesResponse, warnings: Warnings) -> str:
-        """A voice's id; empty where the service chooses. `model.voice` is how Riva's clients write one."""
+    def voice(
+        self, asked: str, language: str, listed: tts_pb2.ListVoicesResponse, warnings: Warnings
+    ) -> tuple[str, str]:
+        """A voice's id, empty where the service chooses, and the language to ask it for.
+
+        `model.voice` is how Riva's clients write one. A voice that is named speaks its own language: clients have a
+        language for a default.
+        """
         name = self._voices.get(asked.lower(), asked)
         if not name:
-            return ""
+            return "", language
         models = {model.id.lower() for model in listed.models}
         model, _, subvoice = name.lower().rpartition(".")
         for voice in listed.voices:
             if voice.id.lower() in (name.lower(), subvoice if model in models else ""):
-                return voice.id
+                if self._strict or _speaks(voice, language):
+                    return voice.id, language
+                warnings.add(f"the voice {voice.id!r} speaks {voice.language}")
+                return voice.id, voice.language
         ids = [voice.id for voice in listed.voices]
-        return self._unknown("voice", asked, ids, _of_gender(name, language, listed.voices), warnings)
+        return self._unknown("voice", asked, ids, _of_gender(name, language, listed.voices), warnings), language
 
     def _unknown(self, kind: str, asked: str, served: Sequence[str], instead: str, warnings: Warnings) -> str:
         told = asked[:MAX_NAME_CHARACTERS]

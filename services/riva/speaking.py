@@ -90,16 +90,16 @@ class Speaking:
             raise InvalidInput(f"no encoding has the number {wanted.encoding}")
         if wanted.sample_rate_hz < 0:
             raise InvalidInput(f"sample_rate_hz is {wanted.sample_rate_hz}")
-        voice = wanted.voice
+        voice, language = wanted.voice, wanted.language
         if voice:
-            voice = self._names.voice(voice, wanted.language, await self._peers.voices.get(), warnings)
+            voice, language = self._names.voice(voice, language, await self._peers.voices.get(), warnings)
         rate_hz = wanted.sample_rate_hz
         if wanted.encoding == riva_audio_pb2.OGGOPUS and rate_hz:
             # What Opus does not have is asked for by clients' defaults; a player of Ogg never sees the difference.
             rate_hz = next((opus_hz for opus_hz in OPUS_RATES_HZ if opus_hz >= rate_hz), OPUS_RATES_HZ[-1])
         return tts_pb2.Speech(
             voice=voice,
-            language=wanted.language,
+            language=language,
             encoding=ENCODINGS[wanted.encoding],
             sample_rate_hz=rate_hz,
             rate=wanted.rate,

@@ -60,7 +60,7 @@ class Synthesis(rpc.RivaSpeechSynthesisServicer):
         if request.model_name not in ("", model):
             raise NotFound(f"no model {request.model_name[:MAX_NAME_CHARACTERS]!r} here; there is {model!r}")
         response = pb.RivaSynthesisConfigResponse()
-        for language in sorted({voice.language for voice in listed.voices}):
+        for language in dict.fromkeys(voice.language for voice in listed.voices):
             voices = [voice for voice in listed.voices if voice.language == language]
             voices.sort(key=lambda voice: not voice.default_of_language)
             parameters = {

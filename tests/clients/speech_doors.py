@@ -1,0 +1,49 @@
+"""The doors of speech before real engines, and speech clients in an environment of their own."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import ServiceProcess, service
+from tests.tts.conftest import need_flite
+
+PROGRAMS = Path(__file__).parent / "programs"
+TIMEOUT_S = 100
+
+
+def python_of(variable: str, target: str) -> str:
+    """The Python that an environment variable names; skips where `make` has not set it."""
+    python = os.environ.get(variable)
+    if not python:
+        pytest.skip(f"the clients are in an environment of their own: run `make {target}`")
+    return python
+
+
+def said_by(python: str, program: str, door: ServiceProcess) -> Any:
+    """The JSON that a program of `programs` writes, run against a door."""
+    done = run([python, "-I", str(PROGRAMS / program)], ADDRESS=door.address)
+    return json.loads(done)
+
+
+def run(command: list[str], **settings: str) -> str:
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **settings}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def door(name: str, **settings: str) -> Iterator[ServiceProcess]:
+    """A door with pocketsphinx and flite behind it."""
+    need_flite()
+    pytest.importorskip("pocketsphinx")
+    with service("asr", LEDGE_ENGINE="pocketsphinx") as asr, service("tts", LEDGE_ENGINE="flite") as tts:
+        addresses = {"LEDGE_ASR_ADDRESS": asr.address, "LEDGE_TTS_ADDRESS": tts.address}
+        with service(name, **{**addresses, **settings}) as running:
+            yield running
