@@ -20,6 +20,8 @@ class AsrConfig(ServiceConfig):
     """Utterances that may wait for a worker; past it RESOURCE_EXHAUSTED at once."""
     decode_timeout_s: float = Field(60.0, gt=0, le=600)
     """The longest that one step of decoding may take, in seconds, before its worker is replaced."""
+    max_message_bytes: int = Field(65 * 2**20, ge=2**16, le=2**30)
+    """Largest gRPC message taken or sent, in bytes: half an hour of WAV at 16 kHz, as Riva's clients send it."""
     max_audio_s: float = Field(3600.0, gt=0, le=86_400)
     """Longest audio of a unary call, in seconds."""
     max_utterance_s: float = Field(30.0, ge=1, le=300)

@@ -131,8 +131,9 @@ async def test_a_message_beyond_the_bound_is_refused_and_one_of_20_mib_taken(cha
         await recognition.Recognize(asr_pb2.RecognizeRequest(audio=bytes(65 * 2**20)))
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     audio = pcm(speech("capital")) + bytes(20 * 2**20)
-    heard = await results(recognition, [audio], **RAW)
-    assert text_of(heard).startswith("one two three four ")
+    assert text_of(await results(recognition, [audio], **RAW)).startswith("one two three four ")
+    request = asr_pb2.RecognizeRequest(config=asr_pb2.RecognitionConfig(**RAW), audio=audio)
+    assert text_of((await recognition.Recognize(request)).results).startswith("one two three four ")
 
 
 async def test_a_caller_that_vanishes_frees_its_streams_at_once(
