@@ -12,10 +12,13 @@ A caller that goes away leaves its worker to finish what it began, and only then
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from services.kit import telemetry
@@ -97,7 +100,7 @@ class Worker:
 
 
 class WorkerPool:
-    """So many workers of one module, for the tasks of one event loop; callers wait in order.
+    """So many workers of one module, for the tasks of one event loop; who is due first gets the next one.
 
     Args:
         module: what `python -m` runs.
@@ -123,7 +126,9 @@ class WorkerPool:
         self._max_waiting = max_waiting
         self._call_timeout_s = call_timeout_s
         self._name = name
-        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._idle: deque[Worker] = deque()
+        self._waiters: list[tuple[float, int, asyncio.Future[Worker]]] = []
+        self._asked = itertools.count()
         self._waiting = 0
         self._mean_lease_s = 0.1
         self._queue_seconds = telemetry.QUEUE_SECONDS.labels(name)
@@ -134,7 +139,7 @@ class WorkerPool:
     @property
     def idle(self) -> int:
         """Workers that a caller would get at once."""
-        return self._idle.qsize()
+        return len(self._idle)
 
     async def start(self) -> None:
         """Starts all workers, each of which must answer its first, empty call."""
@@ -152,23 +157,27 @@ class WorkerPool:
         worker = Worker(process, self._call_timeout_s)
         self._workers.add(worker)
         await worker.call({"ready": True})
-        self._idle.put_nowait(worker)
+        self._offer(worker)
 
     @contextlib.asynccontextmanager
-    async def lease(self) -> AsyncIterator[Worker]:
+    async def lease(self, due_s: float | None = None) -> AsyncIterator[Worker]:
         """A worker for this caller alone.
+
+        Args:
+            due_s: when the caller needs what it asks for, on the monotonic clock; absent: now. Everybody's turn comes,
+                for those who ask later are due later.
 
         Raises:
             Overloaded: too many callers wait already.
         """
-        if self._idle.empty() and self._waiting >= self._max_waiting:
+        if not self._idle and self._waiting >= self._max_waiting:
             delay_s = self._mean_lease_s * (self._waiting + 1) / self._size
             raise Overloaded(f"the {self._name} queue is full", retry_after_s=min(60.0, max(0.05, delay_s)))
         asked_s = time.monotonic()
         self._waiting += 1
         self._queue_cost.set(self._waiting)
         try:
-            worker = await self._idle.get()
+            worker = await self._next(asked_s if due_s is None else due_s)
         finally:
             self._waiting -= 1
             self._queue_cost.set(self._waiting)
@@ -185,10 +194,31 @@ class WorkerPool:
             self._returning.add(task)
             task.add_done_callback(self._returning.discard)
 
+    async def _next(self, due_s: float) -> Worker:
+        if self._idle:
+            return self._idle.popleft()
+        given: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiters, (due_s, next(self._asked), given))
+        try:
+            return await given
+        except asyncio.CancelledError:
+            if given.done() and not given.cancelled():
+                self._offer(given.result())
+            raise
+
+    def _offer(self, worker: Worker) -> None:
+        """To the one who is due first, of those who still wait."""
+        while self._waiters:
+            _, _, waiter = heapq.heappop(self._waiters)
+            if not waiter.done():
+                waiter.set_result(worker)
+                return
+        self._idle.append(worker)
+
     async def _take_back(self, worker: Worker) -> None:
         await worker.settle()
         if worker.alive:
-            self._idle.put_nowait(worker)
+            self._offer(worker)
             return
         log.error("the process of an engine ended and is replaced", extra={"queue": self._name})
         self._workers.discard(worker)

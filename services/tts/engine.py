@@ -70,11 +70,13 @@ class Engine(Protocol):
     def voices(self) -> Sequence[Voice]:
         """At least one; the first of a language is its default."""
 
-    async def speak(self, text: str, voice: Voice, rate: float) -> Clause:
+    async def speak(self, text: str, voice: Voice, rate: float, due_s: float | None = None) -> Clause:
         """One clause of speakable text (`services.tts.speakable`), at most a few hundred characters.
 
         Args:
             rate: how fast; 2 takes half the time.
+            due_s: when it is to be heard, on the monotonic clock; of those who wait the first due is served first.
+                Absent: now.
 
         Raises:
             Overloaded: too many callers wait.

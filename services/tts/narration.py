@@ -1,6 +1,7 @@
 """Turns clauses into one unbroken piece of audio: the next clause is spoken while the last one is sent."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
@@ -23,13 +24,19 @@ class Frame:
 
 
 class Narrator:
-    """Speaks for one request; `gain` makes its voice as loud as others."""
+    """Speaks for one request; `gain` makes its voice as loud as others.
 
-    def __init__(self, engine: Engine, voice: Voice, gain: float, rate: float) -> None:
+    Of a listener who hears it while it is made, only the first clause is due at once: each later one when the audio
+    before it has been heard, so that those who still wait for a first word go before.
+    """
+
+    def __init__(self, engine: Engine, voice: Voice, gain: float, rate: float, *, listened: bool) -> None:
         self._engine = engine
         self._voice = voice
         self._gain = gain
         self._rate = rate
+        self._listened = listened
+        self._begun_s: float | None = None
         self._spoken_samples = 0
 
     async def narrate(self, passages: AsyncIterator[Passage]) -> AsyncGenerator[Frame]:
@@ -37,8 +44,9 @@ class Narrator:
         ahead: asyncio.Task[tuple[Passage, Clause] | None] = asyncio.create_task(self._next(passages))
         try:
             while (spoken := await ahead) is not None:
+                frames = self._frames(*spoken)
                 ahead = asyncio.create_task(self._next(passages))
-                for frame in self._frames(*spoken):
+                for frame in frames:
                     yield frame
         finally:
             ahead.cancel()
@@ -49,11 +57,17 @@ class Narrator:
             if not passage.text:
                 return passage, Clause(np.zeros(0, np.float32))
             rate = min(4.0, max(0.25, self._rate * passage.rate))
-            return passage, await self._engine.speak(passage.text, self._voice, rate)
+            return passage, await self._engine.speak(passage.text, self._voice, rate, self._due_s())
         return None
+
+    def _due_s(self) -> float | None:
+        if not self._listened or self._begun_s is None:
+            return None
+        return self._begun_s + self._spoken_samples / self._voice.sample_rate_hz
 
     def _frames(self, passage: Passage, clause: Clause) -> list[Frame]:
         rate_hz = self._voice.sample_rate_hz
+        self._begun_s = self._begun_s or time.monotonic()
         silence = np.zeros(round(passage.pause_s * rate_hz), np.float32)
         samples = np.concatenate([levelled(clause.samples, self._gain * passage.gain), silence])
         begun_s = self._spoken_samples / rate_hz

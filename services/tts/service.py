@@ -128,7 +128,7 @@ class TtsService(rpc.TtsServiceServicer):
         resampler = Resampler(speech.voice.sample_rate_hz, speech.rate_hz)
         encoder = stream_encoder(speech.encoding, speech.rate_hz)
         told = 0
-        narrator = await self._narrator(speech)
+        narrator = await self._narrator(speech, listened=True)
         async with contextlib.AsyncExitStack() as stack:
             texts = await stack.enter_async_context(contextlib.aclosing(self._written(requests, speech.voice.language)))
             frames = await stack.enter_async_context(contextlib.aclosing(narrator.narrate(texts)))
@@ -146,8 +146,9 @@ class TtsService(rpc.TtsServiceServicer):
         if response.audio or response.HasField("format") or response.words:
             yield response
 
-    async def _narrator(self, speech: _Speech) -> Narrator:
-        return Narrator(self._engine, speech.voice, await self._gains.of(speech.voice), speech.rate)
+    async def _narrator(self, speech: _Speech, *, listened: bool) -> Narrator:
+        gain = await self._gains.of(speech.voice)
+        return Narrator(self._engine, speech.voice, gain, speech.rate, listened=listened)
 
     async def _written(
         self, requests: AsyncIterator[pb.SynthesizeStreamRequest], language: str
@@ -193,7 +194,7 @@ class TtsService(rpc.TtsServiceServicer):
         pieces, words = [np.zeros(0, np.float32)], list[SpokenWord]()
         # Samples of 4 bytes become at least one; what cannot fit in any encoding is not spoken to its end.
         most_samples = self._config.max_message_bytes * 8
-        narrator = await self._narrator(speech)
+        narrator = await self._narrator(speech, listened=False)
         async with contextlib.aclosing(narrator.narrate(given())) as frames:
             async for frame in frames:
                 pieces.append(frame.samples)

@@ -1,6 +1,7 @@
 """Engines in processes of their own: one caller at a time each, and one that dies fails one call."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -66,13 +67,53 @@ async def test_what_a_caller_left_behind_reaches_nobody_else(tmp_path: Path) -> 
     gate = tmp_path / "gate"
     async with workers() as pool:
         gone = asyncio.create_task(call(pool, "wait", b"of the one who left", file=str(gate)))
-        while not pool._idle.empty():
+        while pool.idle:
             await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
         next_one = asyncio.create_task(call(pool, "echo", b"mine"))
         gate.touch()
         assert (await next_one)[1] == b"mine"
+
+
+async def test_who_is_due_first_is_served_first(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    served: list[str] = []
+    now_s = time.monotonic()
+
+    async def caller(name: str, due_s: float | None) -> None:
+        async with pool.lease(due_s) as worker:
+            served.append(name)
+            await worker.call({"do": "echo"})
+
+    async with workers() as pool:
+        held = asyncio.create_task(call(pool, "wait", file=str(gate)))
+        while pool.idle:
+            await asyncio.sleep(0)
+        waiting = [
+            asyncio.create_task(caller(name, due_s))
+            for name, due_s in (("later", now_s + 9), ("gone", now_s - 9), ("soon", now_s + 1), ("now", None))
+        ]
+        while pool._waiting < len(waiting):
+            await asyncio.sleep(0)
+        waiting[1].cancel()
+        gate.touch()
+        await asyncio.gather(held, *waiting, return_exceptions=True)
+    assert served == ["now", "soon", "later"]
+
+
+async def test_one_who_leaves_as_a_worker_comes_gives_it_on() -> None:
+    async with workers() as pool:
+        async with pool.lease():
+            leaving = asyncio.create_task(call(pool, "echo"))
+            while pool._waiting < 1:
+                await asyncio.sleep(0)
+        # The worker is given to the one who waits, who is gone before it can take it.
+        while pool._waiters:
+            await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        assert (await call(pool, "echo", b"mine"))[1] == b"mine"
 
 
 async def test_past_the_bound_callers_are_refused_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ledge.tts.v1 import tts_pb2_grpc as rpc
 
 from tests.processes import ServiceProcess, service
-from tests.tts.asking import level_db, pcm, say
+from tests.tts.asking import level_db, pcm, say, say_stream
 from tests.tts.conftest import Start, need_flite
 
 
@@ -45,3 +45,29 @@ async def test_a_process_that_dies_is_replaced(start: Start) -> None:
             assert children(tts) != [child]
         tts.terminate()
         assert tts.wait() == 0
+
+
+async def test_a_first_word_goes_before_what_others_hear_later() -> None:
+    need_flite()
+    report = " ".join(
+        f"This is sentence number {word} of the long report." for word in "one two three four five".split()
+    )
+    clauses: list[str] = []
+    all_begun = asyncio.Event()
+    with service("tts", LEDGE_ENGINE="flite", LEDGE_WORKERS="1") as tts:
+        async with grpc.aio.insecure_channel(tts.address) as channel:
+            stub = rpc.TtsServiceStub(channel)
+
+            async def listen(name: str) -> None:
+                async for response in say_stream(stub, [report], word_times=True):
+                    if response.words:
+                        clauses.append(name)
+                    if len(set(clauses)) == 12:
+                        all_begun.set()
+
+            early = [asyncio.create_task(listen(f"early {number}")) for number in range(12)]
+            await all_begun.wait()
+            # Each of the twelve has a clause in the queue, which it needs in some seconds; one comes who needs one now.
+            before = len(clauses)
+            await asyncio.gather(*early, listen("late"))
+    assert clauses.index("late") - before < 6

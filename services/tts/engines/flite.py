@@ -36,11 +36,11 @@ class Flite:
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
 
-    async def speak(self, text: str, voice: Voice, rate: float) -> Clause:
+    async def speak(self, text: str, voice: Voice, rate: float, due_s: float | None = None) -> Clause:
         plain = _as_ascii(text)
         if not any(character.isalnum() for character in plain):
             return Clause(np.zeros(0, np.float32))
-        async with self._pool.lease() as worker:
+        async with self._pool.lease(due_s) as worker:
             told, audio = await worker.call({"voice": voice.id, "stretch": 1 / rate}, plain.encode())
         samples = np.frombuffer(audio, "<i2").astype(np.float32) / np.float32(32768)
         words = [SpokenWord(word, start_s, max(start_s, end_s)) for word, start_s, end_s in told["words"]]

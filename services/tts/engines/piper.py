@@ -32,10 +32,10 @@ class Piper:
         self._pool = pool
         self._speakers = {voice.id: (name, speaker) for voice, name, speaker in speakers}
 
-    async def speak(self, text: str, voice: Voice, rate: float) -> Clause:
+    async def speak(self, text: str, voice: Voice, rate: float, due_s: float | None = None) -> Clause:
         name, speaker = self._speakers[voice.id]
         asked = {"voice": name, "speaker": speaker, "rate": rate}
-        async with self._pool.lease() as worker:
+        async with self._pool.lease(due_s) as worker:
             told, audio = await worker.call(asked, text.encode())
         return Clause(
             np.frombuffer(audio, "<f4").astype(np.float32),

@@ -32,7 +32,7 @@ class Scripted:
         Voice("tono", "es-ES", Gender.NEUTRAL, "Apache-2.0", SAMPLE_RATE_HZ),
     )
 
-    async def speak(self, text: str, voice: Voice, rate: float) -> Clause:
+    async def speak(self, text: str, voice: Voice, rate: float, due_s: float | None = None) -> Clause:
         amplitude = 0.4 if voice.id == "loud-tone" else 0.2
         pieces: list[Samples] = []
         words = []
