@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from tests.processes import ServiceProcess, service
 from tests.tts.conftest import need_flite
 
 PROGRAMS = Path(__file__).parent / "programs"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "speech.md"
+SNIPPETS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 TIMEOUT_S = 100
 
 
@@ -29,6 +32,14 @@ def said_by(python: str, program: str, door: ServiceProcess) -> Any:
     """The JSON that a program of `programs` writes, run against a door."""
     done = run([python, "-I", str(PROGRAMS / program)], ADDRESS=door.address)
     return json.loads(done)
+
+
+def printed_by_snippet(python: str, part: str, door: ServiceProcess) -> str:
+    """What the snippet of docs/speech.md that holds `part` prints, run as it stands but for the address."""
+    (code,) = [code for code in SNIPPETS if part in code]
+    host, _, port = door.address.rpartition(":")
+    code = code.replace("127.0.0.1:50051", door.address).replace('"127.0.0.1", 10300', f'"{host}", {port}')
+    return run([python, "-I", "-c", code])
 
 
 def run(command: list[str], **settings: str) -> str:

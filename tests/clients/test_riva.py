@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto
 from riva_compat import asr_pb2, audio_pb2, nmt_pb2, request_id_pb2, tts_pb2
 
-from tests.clients.speech_doors import door, python_of, said_by
+from tests.clients.speech_doors import door, printed_by_snippet, python_of, said_by
 from tests.processes import ServiceProcess
 
 MEETING = "the meeting begins at nine in the morning"
@@ -50,6 +50,10 @@ def test_nvidias_client_speaks_and_hears_as_its_scripts_do(riva: ServiceProcess,
     codes = [code for code, _ in told["errors"]]
     assert codes == ["INVALID_ARGUMENT", "NOT_FOUND", "INVALID_ARGUMENT", "INVALID_ARGUMENT"]
     assert all(details for _, details in told["errors"])
+
+
+def test_the_pages_snippet_runs_as_it_stands(riva: ServiceProcess, speech_python: str) -> None:
+    assert printed_by_snippet(speech_python, "import riva.client", riva) == "please open the window \n"
 
 
 def test_the_contracts_are_the_same_on_the_wire_as_nvidias(riva: ServiceProcess, speech_python: str) -> None:

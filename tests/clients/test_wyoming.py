@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.speech_doors import door, python_of, run, said_by
+from tests.clients.speech_doors import door, printed_by_snippet, python_of, run, said_by
 from tests.processes import ServiceProcess
 
 MEETING = "the meeting begins at nine in the morning"
@@ -50,3 +50,7 @@ def test_the_protocols_benchmark_speaks_a_corpus_and_hears_it(
             ("non_streaming", "0"),
             ("streaming", "0"),
         ]
+
+
+def test_the_pages_snippet_runs_as_it_stands(wyoming: ServiceProcess, speech_python: str) -> None:
+    assert "seconds of speech" in printed_by_snippet(speech_python, "AsyncTcpClient", wyoming)
