@@ -13,6 +13,9 @@ from services.cli.local.tls import channel_tls
 from services.kit.client import Channel, open_channel
 from services.kit.errors import EngineFailed, LedgeError, NotReady, from_rpc
 
+MAX_MESSAGE_BYTES = 65 * 2**20
+"""What the service that takes the largest messages takes; each one bounds its own."""
+
 
 def api_key() -> str | None:
     """The key that this user shows, LEDGE_API_KEY; on the machine of the suite the first of LEDGE_API_KEYS will do."""
@@ -33,7 +36,7 @@ async def service_channel(
         LedgeError: what a call in the block fails with, told for people.
     """
     address = address or os.environ.get(f"LEDGE_{service.upper()}_ADDRESS") or addresses(config)(service)
-    bare = open_channel(address, **channel_tls(), contracts=(contract,))
+    bare = open_channel(address, **channel_tls(), contracts=(contract,), max_message_bytes=MAX_MESSAGE_BYTES)
     async with Channel(bare, api_key(), cap_s=None, slack_s=0.0) as channel:
         try:
             yield channel

@@ -17,8 +17,8 @@ from services.cli.terminal import printable
 from services.kit.errors import EngineFailed, InvalidInput
 from services.kit.subtitles import Cue, cues, srt, vtt
 
-MAX_AUDIO_BYTES = 15 * 2**20
-"""What travels in one message of the usual size."""
+MAX_AUDIO_BYTES = 64 * 2**20
+"""What travels in one message."""
 
 
 class FormatChoice(StrEnum):

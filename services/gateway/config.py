@@ -10,8 +10,6 @@ from services.kit.config import CommaList, ServiceConfig, env, split_commas
 OPENAI_VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
 )  # fmt: skip
-MESSAGE_SPARE_BYTES = 32 * 1024
-"""What a message holds beside the audio."""
 
 
 class GatewayConfig(ServiceConfig):
@@ -42,9 +40,8 @@ class GatewayConfig(ServiceConfig):
     """Largest request body, in bytes; past it 413. Uploads of documents have a limit of their own."""
     max_upload_bytes: int = Field(256 * 2**20, ge=1024, le=2**34)
     """Largest upload of documents, in bytes, all files together; it waits in temporary files."""
-    max_audio_bytes: int = Field(15 * 2**20, ge=1024, le=2**30)
-    """Largest audio file to be written down, in bytes, form included. It travels in one message: `max_message_bytes`,
-    here and in asr, bounds it too."""
+    max_audio_bytes: int = Field(25 * 2**20, ge=1024, le=2**30)
+    """Largest audio file to be written down, in bytes, form included; asr's `max_message_bytes` bounds it too."""
     max_audio_uploads: int = Field(16, ge=1, le=1000)
     """Audio files received or written down at a time, each of which takes twice its size of memory; past it 429."""
     max_uploads: int = Field(4, ge=1, le=1000)
@@ -74,11 +71,6 @@ class GatewayConfig(ServiceConfig):
                 if not pair.partition("=")[0].strip() or "=" not in pair:
                     raise ValueError(f"LEDGE_{variable}_ALIASES: {pair!r} is not `alias={variable.lower()}`")
         return self
-
-    @property
-    def audio_limit_bytes(self) -> int:
-        """What an audio file may have, so that it fits into a message."""
-        return min(self.max_audio_bytes, self.max_message_bytes - MESSAGE_SPARE_BYTES)
 
 
 def alias_names(pairs: Sequence[str]) -> dict[str, str]:

@@ -46,7 +46,7 @@ class Edge:
         self._max_body_bytes = config.max_body_bytes
         self._limits_bytes = {
             **dict.fromkeys(UPLOADS, config.max_upload_bytes),
-            **dict.fromkeys(AUDIO, config.audio_limit_bytes),
+            **dict.fromkeys(AUDIO, config.max_audio_bytes),
         }
         self._max_concurrent_calls = config.max_concurrent_calls
         self._timeout_s = config.call_timeout_s

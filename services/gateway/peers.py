@@ -14,6 +14,9 @@ from services.gateway.config import GatewayConfig, alias_names
 from services.kit.client import Channel, connect
 from services.kit.errors import NotFound
 
+MESSAGE_SPARE_BYTES = 64 * 1024
+"""What a message holds beside the audio of a file."""
+
 
 @dataclass(frozen=True)
 class Peers:
@@ -64,7 +67,10 @@ def connect_peers(config: GatewayConfig) -> Peers:
     rag = connect(config.rag_address, config, rag_pb2.DESCRIPTOR)
     patient = config.model_copy(update={"call_timeout_s": config.upload_timeout_s})
     rag_uploads = connect(config.rag_address, patient, rag_pb2.DESCRIPTOR)
-    asr = connect(config.asr_address, config, asr_pb2.DESCRIPTOR) if config.asr_address else None
+    # A file travels in one message.
+    files = max(config.max_message_bytes, config.max_audio_bytes + MESSAGE_SPARE_BYTES)
+    for_files = config.model_copy(update={"max_message_bytes": files})
+    asr = connect(config.asr_address, for_files, asr_pb2.DESCRIPTOR) if config.asr_address else None
     tts = connect(config.tts_address, config, tts_pb2.DESCRIPTOR) if config.tts_address else None
     speech = {"ledge.asr.v1.AsrService": asr, "ledge.tts.v1.TtsService": tts}
     return Peers(

@@ -185,7 +185,7 @@ def test_a_transcript_has_forms(ledge: Ledge, asr: ServiceProcess, said: Path) -
     [
         (b"", [], "no audio"),
         (b"no audio at all", [], "can be read"),
-        (bytes(16 * 2**20), [], "compress"),
+        (bytes(65 * 2**20), [], "compress"),
         (None, [], "No such file"),
         (file_of(silence(1)), ["--language", "tlh"], "tlh"),
     ],

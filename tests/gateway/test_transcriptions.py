@@ -136,6 +136,13 @@ async def test_too_large_a_file_and_pages_of_others_are_refused(suite: Suite) ->
             assert (await http.post(path, files={"file": little}, headers=other)).status_code == 403
 
 
+async def test_a_file_may_be_larger_than_other_messages(http: httpx.AsyncClient) -> None:
+    long = file_of(np.concatenate([speech("window"), silence(600)]))
+    assert len(long) > 18 * 2**20
+    response = await http.post("/v1/audio/transcriptions", files={"file": ("long.wav", long)})
+    assert response.json()["text"]
+
+
 async def test_so_many_files_are_held_and_no_more(suite: Suite) -> None:
     address = {"LEDGE_ASR_ADDRESS": suite.others["asr"].address}
     with another_gateway(suite, LEDGE_MAX_AUDIO_UPLOADS="1", **address) as small:
