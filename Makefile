@@ -17,7 +17,7 @@ TORCH_NEEDED_MB := 8000
 # What the speech engines need of Debian; the suite answers from documents without it.
 DEBIAN_PACKAGES := flite
 
-.PHONY: help up down ask status logs doctor packages test test-clients test-pipecat test-torch check format generate docs release-contracts bench lock clean
+.PHONY: help up down ask status logs doctor packages test test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,8 +67,8 @@ test-clients: .venv/.test .venv-clients/.made .venv-speech-clients/.made ## the 
 	@CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python \
 	  SPEECH_CLIENTS_PYTHON=$(CURDIR)/.venv-speech-clients/bin/python $(BIN)/pytest tests/clients
 
-test-pipecat: .venv/.test .venv-pipecat/.made ## the riva door by Pipecat (600 MB of disk)
-	@PIPECAT_PYTHON=$(CURDIR)/.venv-pipecat/bin/python $(BIN)/pytest tests/clients/test_pipecat.py
+test-frameworks: .venv/.test .venv-frameworks/.made ## the riva door by Pipecat and LiveKit (a gigabyte of disk)
+	@FRAMEWORKS_PYTHON=$(CURDIR)/.venv-frameworks/bin/python $(BIN)/pytest tests/clients/test_frameworks.py
 
 test-torch: .venv-torch/.made ## vLLM, sentence-transformers and a cross-encoder, run for real on the CPU (8 GB of disk)
 	@.venv-torch/bin/python -m pytest -m torch tests/torch tests/embedding/test_contract.py \
@@ -97,7 +97,7 @@ lock: ## constraints.txt anew, from what the newest allowed packages are
 
 clean: ## remove the environment and what tools leave; documents, logs and models stay
 	@if [ -x $(LEDGE) ]; then $(LEDGE) down >/dev/null; fi
-	rm -rf .venv .venv-lock .venv-clients .venv-speech-clients .venv-pipecat .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-clients .venv-speech-clients .venv-frameworks .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Each file here stands for a finished step, so that a second run repeats nothing.
@@ -139,9 +139,9 @@ comma := ,
 	@.venv-speech-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/clients/speech-requirements.txt
 	@touch $@
 
-.venv-pipecat/.made: .venv/.made tests/clients/pipecat-requirements.txt
-	@rm -rf .venv-pipecat && $(PYTHON) -m venv .venv-pipecat
-	@.venv-pipecat/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/clients/pipecat-requirements.txt
+.venv-frameworks/.made: .venv/.made tests/clients/framework-requirements.txt
+	@rm -rf .venv-frameworks && $(PYTHON) -m venv .venv-frameworks
+	@.venv-frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/clients/framework-requirements.txt
 	@touch $@
 
 .venv-torch/.made: constraints-torch.txt

@@ -1,0 +1,39 @@
+"""Voice frameworks with their services for NVIDIA's speech, unchanged, against pocketsphinx and flite."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.speech_doors import door, python_of, said_by
+from tests.processes import ServiceProcess
+
+MEETING = "the meeting begins at nine in the morning"
+
+
+@pytest.fixture(scope="module")
+def frameworks_python() -> str:
+    return python_of("FRAMEWORKS_PYTHON", "test-frameworks")
+
+
+@pytest.fixture(scope="module")
+def riva(frameworks_python: str) -> Iterator[ServiceProcess]:
+    with door("riva") as running:
+        yield running
+
+
+def test_pipecats_nvidia_services_speak_and_hear(riva: ServiceProcess, frameworks_python: str) -> None:
+    told = said_by(frameworks_python, "pipecat_nvidia.py", riva)
+    assert 2 < told["seconds"] < 4
+    assert [text.strip() for text in told["streamed"]] == [MEETING]
+    assert [text.strip() for text in told["segmented"]] == [MEETING]
+
+
+def test_livekits_nvidia_plugin_speaks_and_hears(riva: ServiceProcess, frameworks_python: str) -> None:
+    told = said_by(frameworks_python, "livekit_nvidia.py", riva)
+    assert 2 < told["seconds"] < 4
+    kinds = [kind for kind, *_ in told["events"]]
+    assert kinds[0] == "start_of_speech"
+    assert kinds[-2:] == ["final_transcript", "end_of_speech"]
+    assert "interim_transcript" in kinds
+    assert told["events"][-2][1].strip() == MEETING
+    assert "flite.rms" in told["voices"]["en-US"]["voices"]
