@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.suite import KEY, PEER_KEY, Suite, closing_all, whole_suite
+from tests.gateway.suite import KEY, PEER_KEY, Suite, closing_all, gateway_and_speech, whole_suite
 from tests.processes import ServiceProcess
+from tests.tts.conftest import need_flite
 
 PROGRAMS = Path(__file__).parent / "programs"
 TIMEOUT_S = 100
@@ -30,6 +31,14 @@ def clients_python() -> str:
 @pytest.fixture(scope="session")
 def suite(clients_python: str) -> Iterator[Suite]:
     with whole_suite(LEDGE_MODEL_ALIASES=ALIASES) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def speech_suite(clients_python: str) -> Iterator[Suite]:
+    """flite and pocketsphinx behind a gateway."""
+    need_flite()
+    with gateway_and_speech() as running:
         yield running
 
 

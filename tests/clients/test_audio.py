@@ -1,24 +1,14 @@
 """OpenAI's SDK, unchanged, in a process of its own, against flite and pocketsphinx as they are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tests.asr.asking import word_errors
-from tests.gateway.suite import Suite, gateway_and_speech
-from tests.tts.conftest import need_flite
+from tests.gateway.suite import Suite
 
 SAID = "please open the window the meeting begins at nine in the morning"
 MOST_WRONG = 2
 """Words of 12 that a lossy encoder may cost; measured: none with FLAC."""
-
-
-@pytest.fixture(scope="session")
-def speech_suite(clients_python: str) -> Iterator[Suite]:
-    need_flite()
-    with gateway_and_speech() as running:
-        yield running
 
 
 def test_what_the_sdk_has_spoken_it_has_written_down(speech_suite: Suite, run: Callable[[Suite, str], Any]) -> None:

@@ -17,6 +17,7 @@ SAID = [
     ("response_format=Place", "a place: name="),
     ("client.responses.stream", "12 metres tall. [1]\nhandbook.md"),
     ("client.completions.create", "numbers: 64"),
+    ("client.audio.speech", "heard: please open the window"),
     ("ChatNVIDIA(", "Three pumps stand there."),
     ("NVIDIARAGRetriever(", "handbook.md The pump house is 12 metres tall."),
     ("cohere.ClientV2(", "Three pumps stand there.\n0 0.0 The gate opens in spring."),
@@ -25,6 +26,8 @@ SAID = [
     ("streamable_http_client(", "12 metres tall. [1]"),
 ]
 """A part of each snippet, in the page's order, and what it prints."""
+SERVERS = {"NVIDIARAGRetriever(": "open_suite", "client.audio.speech": "speech_suite"}
+"""Those that need another suite."""
 
 
 def test_every_snippet_is_known() -> None:
@@ -34,10 +37,10 @@ def test_every_snippet_is_known() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(SAID)), ids=[part for part, _ in SAID])
-def test_a_snippet_runs_as_it_stands(clients_python: str, suite: Suite, open_suite: Suite, number: int) -> None:
+def test_a_snippet_runs_as_it_stands(clients_python: str, request: pytest.FixtureRequest, number: int) -> None:
     language, code = SNIPPETS[number]
     part, said = SAID[number]
-    server = open_suite if part == "NVIDIARAGRetriever(" else suite
+    server: Suite = request.getfixturevalue(SERVERS.get(part, "suite"))
     code = code.replace("http://127.0.0.1:8000", server.url)
     code = code.replace('api_key="none"', f'api_key="{KEY}"').replace('"api_key": "none"', f'"api_key": "{KEY}"')
     code = code.replace("Bearer none", f"Bearer {KEY}")
