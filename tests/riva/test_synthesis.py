@@ -80,6 +80,14 @@ async def test_containers_are_whole_files(synthesis: Any) -> None:
         assert file.frames / file.samplerate == pytest.approx(0.2, abs=0.15)
 
 
+async def test_a_stream_of_opus_is_one_file(synthesis: Any) -> None:
+    fields = {"encoding": OGGOPUS, "sample_rate_hz": 44_100}
+    responses = await online(synthesis, ask("one two.", **fields), ask("three four.", **fields))
+    file = soundfile.SoundFile(io.BytesIO(b"".join(response.audio for response in responses)))
+    assert file.format == "OGG"
+    assert file.frames / file.samplerate == pytest.approx(0.5, abs=0.2)
+
+
 async def test_a_text_that_is_a_speak_element_is_ssml(synthesis: Any) -> None:
     ssml = '<speak>one <break time="400ms"/> two</speak>'
     plain = (await synthesis.Synthesize(ask("one two"))).audio
