@@ -31,7 +31,7 @@ def test_the_shipped_weights_say_what_they_were_made_from() -> None:
         assert set(source) == {"file", "sha256", "questions"}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 1, "reranked": {}}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 2, "reranked": {}}'])
 def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "weights.json"
     path.write_text(text)

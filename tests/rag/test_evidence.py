@@ -76,15 +76,15 @@ def test_the_second_is_the_one_that_supplies_what_the_first_lacks() -> None:
     picked = pick(question, [first, *others], np.array([5.0, 4.0, 2.5]))
     assert picked.places == [0, 2]
     assert picked.supplies_kind
-    assert picked.quotes_second(within=0.0), "without it the answer is not there"
+    assert picked.quotes_second(within_passage=0.0, within_elsewhere=0.0), "without it the answer is not there"
 
 
 def test_a_second_that_adds_nothing_is_quoted_only_when_it_is_close() -> None:
     question = asked("How tall is the pump?", pump=5)
     both = [candidate("a", holds_kind=True), candidate("b", holds_kind=True)]
     picked = pick(question, both, np.array([5.0, 4.0]))
-    assert not picked.quotes_second(within=0.5)
-    assert picked.quotes_second(within=1.5)
+    assert not picked.quotes_second(within_passage=1.5, within_elsewhere=0.5)
+    assert picked.quotes_second(within_passage=0.5, within_elsewhere=1.5)
     assert pick(question, both[:1], np.array([5.0])).places == [0]
 
 

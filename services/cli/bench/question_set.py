@@ -39,9 +39,13 @@ class AskedQuestion:
             re.search(rf"(?<!\w){re.escape(' '.join(gold.split()).casefold())}(?!\w)", folded) for gold in self.gold
         )
 
+    def is_of(self, passage: pb.Passage) -> bool:
+        """Whether a passage is of a document that the answer, or a part of the way to it, stands in."""
+        return not self.documents or passage.document in self.documents
+
     def is_answered_by(self, passage: pb.Passage) -> bool:
         """Whether a passage of the right document holds the answer."""
-        return (not self.documents or passage.document in self.documents) and self.is_in(passage.text)
+        return self.is_of(passage) and self.is_in(passage.text)
 
     def turns(self) -> list[pb.Turn]:
         return [pb.Turn(role=pb.Turn.USER, text=text) for text in self.history]

@@ -1,7 +1,8 @@
 """How well questions are answered: passages found by each way of searching, answers right, wrong and refused.
 
 A passage is right when it is of the question's documents and holds a gold string. An answer is right when its text
-holds one. A citation is counted twice: by the words it points at, and by the passage that they stand in.
+holds one. A citation is counted three times: by the words it points at, by the passage that they stand in, and by its
+document.
 """
 
 import asyncio
@@ -125,10 +126,12 @@ def _citation_rows(policy: str, answerable: Sequence[tuple[AskedQuestion, Answer
         return []
     words = mean(question.is_in(citation.passage.text[citation.start : citation.end]) for question, citation in cited)
     passages = mean(question.is_answered_by(citation.passage) for question, citation in cited)
+    documents = mean(question.is_of(citation.passage) for question, citation in cited)
     note = f"{len(cited)} citations"
     return [
         Row(f"{policy}: citations whose words hold the gold span", words, "share", note=note),
         Row(f"{policy}: citations whose passage holds the gold span", passages, "share", note=note),
+        Row(f"{policy}: citations of a document that the answer stands in", documents, "share", note=note),
     ]
 
 

@@ -109,12 +109,22 @@ def _example(question: dict[str, Any], source: str, query: Query, found: Sequenc
     candidates, signals = measure(query, found[:PASSAGES], words)
     gold = [re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", re.IGNORECASE) for text in question["gold"]]
     documents = question.get("docs") or None
-    holds = [
-        any(pattern.search(candidate.text) for pattern in gold)
-        and (documents is None or candidate.found.chunk.document in documents)
-        for candidate in candidates
-    ]
-    return Example(question["kind"], source, question["gold"], query, candidates, signals, np.array(holds, bool))
+
+    def answers(text: str, document: str) -> bool:
+        return any(pattern.search(text) for pattern in gold) and (documents is None or document in documents)
+
+    holds = [answers(candidate.text, candidate.found.chunk.document) for candidate in candidates]
+    passages = [answers(candidate.found.chunk.body, candidate.found.chunk.document) for candidate in candidates]
+    return Example(
+        question["kind"],
+        source,
+        question["gold"],
+        query,
+        candidates,
+        signals,
+        np.array(holds, bool),
+        np.array(passages, bool),
+    )
 
 
 def _to_json(made: Fit) -> dict[str, Any]:
@@ -125,6 +135,7 @@ def _to_json(made: Fit) -> dict[str, Any]:
         "intercept": round(weights.intercept, 4),
         "threshold": round(weights.threshold, 4),
         "second_within": round(weights.second_within, 4),
+        "second_within_elsewhere": round(weights.second_within_elsewhere, 4),
         "cross_validated": made.validation,
         "across_files": made.across_files,
     }

@@ -19,7 +19,7 @@ from services.kit.errors import InvalidInput
 from services.rag.evidence.signals import ANSWER_SIGNALS, SEGMENT_SIGNALS
 
 SHIPPED = Path(__file__).with_name("calibration.json")
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class Weights:
     threshold: float
     """Refuse below this probability."""
     second_within: float
-    """A second sentence is quoted when its rank score comes within this of the first's."""
+    """A second sentence of the first's passage is quoted when its rank score comes within this of the first's."""
+    second_within_elsewhere: float
+    """The same for one of another passage, which is another citation to read and may be beside the point."""
 
     def rank(self, signals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rank scores of segments; their differences are log odds."""
@@ -93,6 +95,7 @@ def _weights(body: Mapping[str, Any]) -> Weights:
         float(body["intercept"]),
         float(body["threshold"]),
         float(body["second_within"]),
+        float(body["second_within_elsewhere"]),
     )
 
 

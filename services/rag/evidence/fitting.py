@@ -11,7 +11,7 @@ seen them: new questions do somewhat worse.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ ROUNDS = 4
 """Cross-validations, each with other folds."""
 HITS_KEPT = 0.99
 """Of the questions that two sentences answer, so many must still be answered when the second is left out at times."""
+CITED = 0.9
+"""Of the citations of answers, so many must be of a passage that holds the answer: sentences of a second passage are
+quoted as far as that allows."""
 REFUSED = 0.8
 """Share of the unanswerable questions that the threshold refuses; beyond that it refuses as few as it can."""
 
@@ -60,6 +63,8 @@ class Example:
     """[candidates × SEGMENT_SIGNALS]."""
     holds: NDArray[np.bool_]
     """Which candidates hold the answer."""
+    passages: NDArray[np.bool_]
+    """Which are of a passage that holds it."""
 
     @property
     def answerable(self) -> bool:
@@ -71,11 +76,21 @@ class Outcome:
     """What weights make of questions that they have not seen, an element each."""
 
     probabilities: Vector
-    leads: Vector
-    """How far the first segment is above the second."""
+    doubts: Vector
+    """How far the first segment is above the second, in effect."""
+    is_near: NDArray[np.bool_]
+    """Whether the second is of the first's passage."""
     first_holds: NDArray[np.bool_]
     """Whether the first holds the answer."""
     second_holds: NDArray[np.bool_]
+    """Whether the second does."""
+    first_cited: NDArray[np.bool_]
+    """Whether the first's passage holds it."""
+    second_cited: NDArray[np.bool_]
+    """Whether the second's passage holds it."""
+
+    def quotes_second(self, within: float, within_elsewhere: float) -> NDArray[np.bool_]:
+        return self.doubts <= np.where(self.is_near, within, within_elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +137,9 @@ def _fit(examples: Sequence[Example]) -> tuple[Weights, Outcome]:
     segment = _rank_weights(examples)
     answer, intercept = _answer_weights(examples, segment)
     threshold = _threshold(outcome.probabilities[~answerable])
-    return Weights(segment, answer, intercept, threshold, _second_within(outcome)), outcome
+    within = _second_within(outcome)
+    elsewhere = _second_within_elsewhere(outcome, answerable & (outcome.probabilities >= threshold), within)
+    return Weights(segment, answer, intercept, threshold, within, elsewhere), outcome
 
 
 def _rank_weights(examples: Sequence[Example]) -> Vector:
@@ -200,7 +217,8 @@ def _answer_signals(example: Example, segment: Vector) -> Vector:
 
 
 def _outcome(examples: Sequence[Example], segment: Vector, answer: Vector, intercept: float) -> Outcome:
-    logits, leads, firsts, seconds = [], [], [], []
+    logits, doubts, near = [], [], []
+    places: list[tuple[int, int]] = []
     for example in examples:
         scores = example.signals @ segment
         picked = pick(example.query.question, example.candidates, scores)
@@ -208,17 +226,21 @@ def _outcome(examples: Sequence[Example], segment: Vector, answer: Vector, inter
             example.query, example.candidates, example.signals, scores, picked.places, lacks_kind=picked.lacks_kind
         )
         logits.append(float(signals @ answer) + intercept)
-        # A second that is quoted at any lead is as one that is not behind.
-        leads.append(0.0 if picked.supplies_kind else picked.lead)
-        firsts.append(example.holds[picked.first])
-        seconds.append(picked.second is not None and example.holds[picked.second])
-    return Outcome(1 / (1 + np.exp(-np.array(logits))), np.array(leads), np.array(firsts), np.array(seconds))
+        # A second that is not there is as one that is too far behind.
+        doubts.append(math.inf if picked.second is None else picked.doubt)
+        near.append(picked.is_near)
+        places.append((picked.first, picked.first if picked.second is None else picked.second))
+    held = np.array([example.holds[list(pair)] for example, pair in zip(examples, places, strict=True)])
+    cited = np.array([example.passages[list(pair)] for example, pair in zip(examples, places, strict=True)])
+    return Outcome(
+        1 / (1 + np.exp(-np.array(logits))), np.array(doubts), np.array(near), *held.T.copy(), *cited.T.copy()
+    )
 
 
 def _cross_validate(examples: Sequence[Example]) -> Outcome:
     """By weights that saw neither a question nor another with its answer: the mean, or the majority, of rounds."""
     groups = grouped([example.gold for example in examples])
-    rounds = np.zeros((ROUNDS, 4, len(examples)))
+    rounds = np.zeros((ROUNDS, len(fields(Outcome)), len(examples)))
     for turn in range(ROUNDS):
         fold_of = folds(groups, FOLDS, turn)
         for fold in range(FOLDS):
@@ -227,14 +249,9 @@ def _cross_validate(examples: Sequence[Example]) -> Outcome:
             segment = _rank_weights(rest)
             answer, intercept = _answer_weights(rest, segment)
             outcome = _outcome([examples[index] for index in held_out], segment, answer, intercept)
-            rounds[turn][:, held_out] = (
-                outcome.probabilities,
-                outcome.leads,
-                outcome.first_holds,
-                outcome.second_holds,
-            )
-    probabilities, leads, first_holds, second_holds = rounds.mean(axis=0)
-    return Outcome(probabilities, leads, first_holds > 0.5, second_holds > 0.5)
+            rounds[turn][:, held_out] = [getattr(outcome, field.name) for field in fields(Outcome)]
+    probabilities, doubts, *flags = rounds.mean(axis=0)
+    return Outcome(probabilities, doubts, *(flag > 0.5 for flag in flags))
 
 
 def _threshold(unanswerable: Vector) -> float:
@@ -246,7 +263,7 @@ def _threshold(unanswerable: Vector) -> float:
 
 def _second_within(outcome: Outcome) -> float:
     """The least lead of the first segment at which the second may be left out."""
-    needed = np.sort(outcome.leads[outcome.second_holds & ~outcome.first_holds])
+    needed = np.sort(outcome.doubts[outcome.second_holds & ~outcome.first_holds])
     if not len(needed):
         return 0.0
     found = int((outcome.first_holds | outcome.second_holds).sum())
@@ -254,11 +271,25 @@ def _second_within(outcome: Outcome) -> float:
     return float(needed[len(needed) - 1 - spared]) + 1e-3
 
 
+def _second_within_elsewhere(outcome: Outcome, answered: NDArray[np.bool_], within: float) -> float:
+    """The most doubt, up to `within`, with which citations of the questions answered are still good enough."""
+    for allowed in np.sort(outcome.doubts[answered & ~outcome.is_near & (outcome.doubts <= within)])[::-1]:
+        if _cited(outcome, answered, outcome.quotes_second(within, allowed)) >= CITED:
+            return float(allowed) + 1e-3
+    return 0.0
+
+
+def _cited(outcome: Outcome, answered: NDArray[np.bool_], is_second_quoted: NDArray[np.bool_]) -> float:
+    """The share of citations whose passage holds the answer."""
+    right = outcome.first_cited.astype(int) + (outcome.second_cited & is_second_quoted)
+    return float(right[answered].sum() / max(1, (1 + is_second_quoted)[answered].sum()))
+
+
 def _figures(examples: Sequence[Example], outcome: Outcome, weights: Weights) -> dict[str, float]:
     kinds = np.array([example.kind for example in examples])
     answerable = np.array([example.answerable for example in examples])
     answered = outcome.probabilities >= weights.threshold
-    is_second_quoted = outcome.leads <= weights.second_within
+    is_second_quoted = outcome.quotes_second(weights.second_within, weights.second_within_elsewhere)
     holds = outcome.first_holds | (outcome.second_holds & is_second_quoted)
     figures = {"questions": float(len(examples))}
     if answerable.any() and not answerable.all():
@@ -276,4 +307,5 @@ def _figures(examples: Sequence[Example], outcome: Outcome, weights: Weights) ->
     right = outcome.first_holds.astype(int) + (outcome.second_holds & is_second_quoted)
     figures["sentences_quoted"] = float(quoted.mean())
     figures["quoted_sentences_that_hold_the_answer"] = float(right[answerable].sum() / quoted.sum())
+    figures["citations_whose_passage_holds_the_answer"] = _cited(outcome, answerable & answered, is_second_quoted)
     return {name: round(value, 3) for name, value in figures.items()}

@@ -54,7 +54,7 @@ def judge(query: Query, found: Sequence[Found], calibration: Calibration, words:
     others = [int(index) for index in np.argsort(-scores, kind="stable") if index not in picked.places]
     return Judgement(
         ranked=tuple(candidates[index] for index in [*picked.places, *others][:keep]),
-        quoted=2 if picked.quotes_second(weights.second_within) else 1,
+        quoted=2 if picked.quotes_second(weights.second_within, weights.second_within_elsewhere) else 1,
         probability=probability,
         answers=probability >= weights.threshold,
         calibrated=calibration.holds_for(query.model),

@@ -26,6 +26,8 @@ class Pick:
     """How far the rank score of the first is above the second's."""
     supplies_kind: bool
     """Whether the second holds the kind of answer asked for, and the first does not."""
+    is_near: bool
+    """Whether the second is of the first's passage."""
     lacks_kind: bool
     """Whether the kind of answer asked for is known, and not in the first nor in a second of its passage. In another
     passage it does not count: any handbook has a number somewhere."""
@@ -34,9 +36,14 @@ class Pick:
     def places(self) -> list[int]:
         return [self.first] if self.second is None else [self.first, self.second]
 
-    def quotes_second(self, within: float) -> bool:
-        """Whether the second is worth quoting: the first lacks what it supplies, or leads by no more than that."""
-        return self.second is not None and (self.supplies_kind or self.lead <= within)
+    @property
+    def doubt(self) -> float:
+        """How far the first leads, which is not at all while it lacks what the second of its passage supplies."""
+        return 0.0 if self.is_near and self.supplies_kind else self.lead
+
+    def quotes_second(self, within_passage: float, within_elsewhere: float) -> bool:
+        """Whether the second is worth quoting: the first leads by no more than is allowed there."""
+        return self.second is not None and self.doubt <= (within_passage if self.is_near else within_elsewhere)
 
 
 def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np.float64]) -> Pick:
@@ -47,15 +54,18 @@ def pick(question: Question, candidates: Sequence[Candidate], scores: NDArray[np
     """
     first = int(np.argmax(scores))
     if len(candidates) == 1:
-        return Pick(first, None, 0.0, supplies_kind=False, lacks_kind=_lacks_kind(question, candidates[first]))
+        return Pick(
+            first, None, 0.0, supplies_kind=False, is_near=False, lacks_kind=_lacks_kind(question, candidates[first])
+        )
     best = candidates[first]
     gains = np.array([_gain(question, best, candidate) for candidate in candidates])
     gains[first] = -np.inf
     second = int(np.argmax(scores + gains))
     lead = float(scores[first] - scores[second])
     supplies = supplies_kind(question, best, candidates[second])
-    lacks = _lacks_kind(question, best) and not (supplies and _is_near(best, candidates[second]))
-    return Pick(first, second, lead, supplies, lacks)
+    is_near = _is_near(best, candidates[second])
+    lacks = _lacks_kind(question, best) and not (supplies and is_near)
+    return Pick(first, second, lead, supplies, is_near, lacks)
 
 
 def _gain(question: Question, first: Candidate, candidate: Candidate) -> float:
