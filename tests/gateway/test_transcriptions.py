@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI, AuthenticationError, OpenAI
 
 from tests.asr.asking import file_of, silence, speech
-from tests.gateway.suite import Suite, another_gateway
+from tests.gateway.suite import Suite, another_gateway, until
 
 SAID = file_of(np.concatenate([speech("window"), silence(2), speech("meeting")]))
 """Two utterances; the scripted engine hears a numeral in each half second of them."""
@@ -141,6 +141,22 @@ async def test_a_file_may_be_larger_than_other_messages(http: httpx.AsyncClient)
     assert len(long) > 18 * 2**20
     response = await http.post("/v1/audio/transcriptions", files={"file": ("long.wav", long)})
     assert response.json()["text"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream": "true"}])
+async def test_a_client_that_leaves_ends_the_hearing(
+    http: httpx.AsyncClient, suite: Suite, fields: dict[str, str]
+) -> None:
+    endless = file_of(np.concatenate([speech("window"), silence(700)]))
+    request_id = f"leaves-{len(fields)}"
+    call = asyncio.create_task(
+        http.post(
+            "/v1/audio/transcriptions", files={"file": endless}, data=fields, headers={"x-request-id": request_id}
+        )
+    )
+    await until(suite.others["asr"], 'ledge_calls_in_flight{service="asr"} 1.0')
+    call.cancel()
+    assert (await suite.call(suite.others["asr"], request_id))["code"] == "CANCELLED"
 
 
 async def test_so_many_files_are_held_and_no_more(suite: Suite) -> None:
