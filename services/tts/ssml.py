@@ -82,9 +82,13 @@ def _refuse(what: str) -> None:
 
 
 class _Reader:
+    """Text goes on through elements that change nothing of its way, so that a sentence stays one for the voice."""
+
     def __init__(self, language: str) -> None:
         self._language = language
         self._open: list[_Open] = []
+        self._run: list[str] = []
+        self._run_way = (1.0, 1.0)
         self.passages: list[Passage] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -123,6 +127,8 @@ class _Reader:
     def end(self, name: str) -> None:
         self._say()
         self._open.pop()
+        if name == "speak":
+            self._end_run()
         if name in ("p", "s"):
             self._pause(0.4 if name == "p" else 0.2)
 
@@ -136,10 +142,22 @@ class _Reader:
             text = element.alias
         if element.read_as is not None:
             text = _read_as(text, element.read_as)
+        if not text:
+            return
+        if (element.rate, element.gain) != self._run_way:
+            self._end_run()
+            self._run_way = (element.rate, element.gain)
+        if self._run and self._run[-1][-1].isalnum() and text[0].isalnum():
+            self._run.append(" ")
+        self._run.append(text)
+
+    def _end_run(self) -> None:
+        text, self._run = "".join(self._run), []
         if said := speakable(text, self._language):
-            self._add(Passage(said, element.rate, element.gain))
+            self._add(Passage(said, *self._run_way))
 
     def _pause(self, pause_s: float) -> None:
+        self._end_run()
         self._add(Passage("", pause_s=pause_s))
 
     def _add(self, passage: Passage) -> None:

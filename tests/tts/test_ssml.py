@@ -50,6 +50,23 @@ def test_text_around_elements_keeps_its_order_and_its_way() -> None:
     assert (pause.text, pause.pause_s) == ("", 0.25)
 
 
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        (
+            "Ask the <sub alias='World Health Organization'>WHO</sub>, please.",
+            "Ask the World Health Organization, please.",
+        ),
+        ("Key <say-as interpret-as='characters'>K4</say-as>.", "Key K, four."),
+        ("a <phoneme ph='t'>tomato</phoneme> is red", "a tomato is red"),
+        ("<say-as interpret-as='ordinal'>3</say-as>floor", "third floor"),
+        ("one <prosody>two</prosody> three", "one two three"),
+    ],
+)
+def test_a_sentence_stays_one_through_elements_inside_it(inside: str, said: str) -> None:
+    assert read_ssml(f"<speak>{inside}</speak>", "en-US") == [Passage(said)]
+
+
 def test_nested_prosody_multiplies_within_bounds() -> None:
     document = "<speak>" + '<prosody rate="200%">' * 8 + "fast" + "</prosody>" * 8 + "</speak>"
     (passage,) = read_ssml(document, "en-US")
