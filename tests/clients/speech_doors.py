@@ -28,9 +28,9 @@ def python_of(variable: str, target: str) -> str:
     return python
 
 
-def said_by(python: str, program: str, door: ServiceProcess) -> Any:
+def said_by(python: str, program: str, door: ServiceProcess, **settings: str) -> Any:
     """The JSON that a program of `programs` writes, run against a door."""
-    done = run([python, "-I", str(PROGRAMS / program)], ADDRESS=door.address)
+    done = run([python, "-I", str(PROGRAMS / program)], ADDRESS=door.address, **settings)
     return json.loads(done)
 
 
@@ -50,11 +50,12 @@ def run(command: list[str], **settings: str) -> str:
 
 
 @contextmanager
-def door(name: str, **settings: str) -> Iterator[ServiceProcess]:
-    """A door with pocketsphinx and flite behind it."""
-    need_flite()
+def door(name: str, voices: str = "flite", **settings: str) -> Iterator[ServiceProcess]:
+    """A door with pocketsphinx and an engine of voices behind it."""
+    if voices == "flite":
+        need_flite()
     pytest.importorskip("pocketsphinx")
-    with service("asr", LEDGE_ENGINE="pocketsphinx") as asr, service("tts", LEDGE_ENGINE="flite") as tts:
+    with service("asr", LEDGE_ENGINE="pocketsphinx") as asr, service("tts", LEDGE_ENGINE=voices) as tts:
         addresses = {"LEDGE_ASR_ADDRESS": asr.address, "LEDGE_TTS_ADDRESS": tts.address}
         with service(name, **{**addresses, **settings}) as running:
             yield running

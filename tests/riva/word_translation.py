@@ -1,4 +1,4 @@
-"""A translation service that knows six words of English and Spanish, and keeps the contract of `ledge.translation.v1`.
+"""A translation service that knows ten words of English and Spanish, and keeps the contract of `ledge.translation.v1`.
 
 Run as `python -m tests.riva.word_translation`; what is not among its words stays as it is.
 """
@@ -13,9 +13,13 @@ from services.kit.config import ServiceConfig
 from services.kit.errors import InvalidInput, NotFound
 from services.kit.server import run
 
-WORDS = {"one": "uno", "two": "dos", "three": "tres", "four": "cuatro", "five": "cinco", "water": "agua"}
-TABLES = {("en", "es"): WORDS, ("es", "en"): {spanish: english for english, spanish in WORDS.items()}}
-MODEL = "six-words"
+ENGLISH = "one two three four five please open the window water".split()
+SPANISH = "uno dos tres cuatro cinco favor abre la ventana agua".split()
+TABLES = {
+    ("en", "es"): dict(zip(ENGLISH, SPANISH, strict=True)),
+    ("es", "en"): dict(zip(SPANISH, ENGLISH, strict=True)),
+}
+MODEL = "ten-words"
 
 
 class WordTranslation(rpc.TranslationServiceServicer):
