@@ -75,12 +75,30 @@ class Measured:
     """What the rounds of one side gave."""
 
     first_ms: list[float] = field(default_factory=list)
+    dry_ms: list[float] = field(default_factory=list)
+    """The longest that a listener, who hears from the first audio on, had nothing to hear within an answer."""
     times_real: list[float] = field(default_factory=list)
     """Seconds of speech a second, one figure a round."""
 
 
-Speak = Callable[[str], Awaitable[tuple[float, float]]]
-"""Speaks an answer: the time of its first audio on the clock, and how many seconds of speech it is."""
+@dataclass
+class Heard:
+    """An answer as its listener hears it, who begins with the first audio."""
+
+    first_s: float = 0.0
+    """On the clock."""
+    length_s: float = 0.0
+    dry_s: float = 0.0
+
+    def more(self, length_s: float) -> None:
+        """Some audio has come."""
+        now_s = time.perf_counter()
+        self.first_s = self.first_s or now_s
+        self.dry_s = max(self.dry_s, now_s - self.first_s - self.length_s)
+        self.length_s += length_s
+
+
+Speak = Callable[[str, Heard], Awaitable[None]]
 
 
 async def _speed(engine: str, model: str, callers: Sequence[int], answers: int, rounds: int, workers: int) -> list[Row]:
@@ -101,12 +119,9 @@ async def _speed(engine: str, model: str, callers: Sequence[int], answers: int, 
 
     clauses = {text: clauses_of(text) for text in ANSWERS}
 
-    async def directly(text: str) -> tuple[float, float]:
-        first_s, samples = 0.0, 0
+    async def directly(text: str, heard: Heard) -> None:
         for clause in clauses[text]:
-            samples += len((await direct.speak(clause, voice, 1.0)).samples)
-            first_s = first_s or time.perf_counter()
-        return first_s, samples / voice.sample_rate_hz
+            heard.more(len((await direct.speak(clause, voice, 1.0)).samples) / voice.sample_rate_hz)
 
     settings = {
         "LEDGE_ENGINE": engine,
@@ -133,18 +148,16 @@ async def _speed(engine: str, model: str, callers: Sequence[int], answers: int, 
 
 
 def _through(stub: "rpc.TtsServiceAsyncStub") -> Speak:
-    async def speak(text: str) -> tuple[float, float]:
+    async def speak(text: str, heard: Heard) -> None:
         async def requests() -> AsyncIterator[pb.SynthesizeStreamRequest]:
             yield pb.SynthesizeStreamRequest(config=pb.Speech())
             yield pb.SynthesizeStreamRequest(text=text)
 
-        first_s, audio_bytes, rate_hz = 0.0, 0, 1
+        rate_hz = 1
         call: Any = stub.SynthesizeStream(requests())
         async for response in call:
-            first_s = first_s or time.perf_counter()
             rate_hz = response.format.sample_rate_hz or rate_hz
-            audio_bytes += len(response.audio)
-        return first_s, audio_bytes / 2 / rate_hz
+            heard.more(len(response.audio) / 2 / rate_hz)
 
     return speak
 
@@ -156,10 +169,11 @@ async def _round(speak: Speak, callers: int, answers: int, measured: Measured) -
     async def caller(number: int) -> None:
         nonlocal spoken_s
         for place in range(answers):
-            asked_s = time.perf_counter()
-            first_s, length_s = await speak(ANSWERS[(number * 3 + place) % len(ANSWERS)])
-            measured.first_ms.append(1000 * (first_s - asked_s))
-            spoken_s += length_s
+            asked_s, heard = time.perf_counter(), Heard()
+            await speak(ANSWERS[(number * 3 + place) % len(ANSWERS)], heard)
+            measured.first_ms.append(1000 * (heard.first_s - asked_s))
+            measured.dry_ms.append(1000 * heard.dry_s)
+            spoken_s += heard.length_s
 
     started_s = time.perf_counter()
     await asyncio.gather(*(caller(number) for number in range(callers)))
@@ -173,6 +187,8 @@ def _rows(engine: str, callers: int, ours: Measured, theirs: Measured) -> list[R
         mine, direct = percentile(ours.first_ms, percent), percentile(theirs.first_ms, percent)
         note = f"{mine - direct:+.1f} ms; {len(ours.first_ms)} answers"
         rows.append(Row(f"first audio p{percent}, {who}", mine, "ms", BASELINE, direct, note=note))
+    mine, direct = percentile(ours.dry_ms, 99), percentile(theirs.dry_ms, 99)
+    rows.append(Row(f"nothing to hear within an answer p99, {who}", mine, "ms", BASELINE, direct))
     speed, direct_speed = statistics.median(ours.times_real), statistics.median(theirs.times_real)
     note = f"real-time factor {1 / speed:.4f}, of all callers together"
     rows.append(Row(f"speech a second, {who}", speed, "× real time", BASELINE, direct_speed, note=note))
