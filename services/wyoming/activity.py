@@ -7,8 +7,8 @@ from typing import Generic, Protocol, TypeVar
 from wyoming.event import Event
 
 Item = TypeVar("Item")
-MAX_WAITING = 32
-"""Pieces of audio or text that were read and not yet passed on; past it the connection is not read."""
+MAX_WAITING = 4
+"""Events that were read and not yet passed on, each as long as one may be; past it the connection is not read."""
 
 
 class Activity(Protocol):

@@ -19,7 +19,7 @@ class WyomingConfig(ServiceConfig):
     """Address of the service that answers from documents."""
     collections: CommaList = ()
     """The collections that questions are answered from, comma-separated. Empty: the default one."""
-    max_connections: int = Field(256, ge=1, le=100_000)
+    max_connections: int = Field(128, ge=1, le=100_000)
     """Connections at a time, idle ones included; past it a connection is told so and closed."""
     max_payload_bytes: int = Field(2**20, ge=1024, le=2**28)
     """Longest payload of an event (audio) and longest data (text), in bytes."""

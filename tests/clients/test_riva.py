@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto
 from riva_compat import asr_pb2, audio_pb2, nmt_pb2, request_id_pb2, tts_pb2
 
@@ -77,6 +78,22 @@ def test_nvidias_client_translates_texts_and_speech(speech_python: str, tmp_path
     assert told["speech to text"] == "favor abre la ventana "
     assert told["speech to speech"] == {"seconds": pytest.approx(0.5, abs=0.15), "last": 0}
     assert told["error"][0] == "NOT_FOUND"
+
+
+def test_nvidias_client_comes_over_tls_with_a_key(speech_python: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "door.key"))
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "door.pem"))
+    settings = {
+        "LEDGE_TLS_CERT_FILE": str(tmp_path / "door.pem"),
+        "LEDGE_TLS_KEY_FILE": str(tmp_path / "door.key"),
+        "LEDGE_API_KEYS": "nvapi-1",
+    }
+    with door("riva", **settings) as riva:
+        told = said_by(speech_python, "riva_secure.py", riva, CA=str(tmp_path / "ca.pem"), KEY="nvapi-1")
+    assert told == {"key": 2, "no key": "UNAUTHENTICATED"}
 
 
 def test_the_contracts_are_the_same_on_the_wire_as_nvidias(riva: ServiceProcess, speech_python: str) -> None:

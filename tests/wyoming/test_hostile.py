@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wyoming.asr import Transcribe, Transcript
-from wyoming.audio import AudioStart
-from wyoming.info import Describe
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.event import Eventable
+from wyoming.info import Describe, SelectProgram
 from wyoming.ping import Ping
-from wyoming.tts import Synthesize, SynthesizeStart
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeVoice
 
 from tests.asr.asking import pcm, speech
 from tests.metrics import metric
@@ -94,6 +95,43 @@ async def test_what_is_not_an_event_ends_the_connection_with_a_sentence(
 def test_any_bytes_are_survived(door: ServiceProcess, sent: bytes) -> None:
     kinds = [head["type"] for head in asyncio.run(answers_to(door, sent + b"\n\n"))]
     assert kinds[-1] == "error"
+
+
+ANYTHING = st.sampled_from(
+    [
+        Transcribe(language="en"),
+        Transcribe(name="nobody"),
+        AudioStart(**FORMAT),
+        AudioChunk(audio=pcm(speech("capital"))[:8000], **FORMAT),
+        AudioChunk(audio=b"odd", rate=8000, width=2, channels=2),
+        AudioStop(),
+        Synthesize("one two three."),
+        Synthesize("one", voice=SynthesizeVoice(name="nobody")),
+        SynthesizeStart(),
+        SynthesizeStart(text_format="ssml"),
+        SynthesizeChunk("one two. "),
+        SynthesizeStop(),
+        Ping("now"),
+        SelectProgram("nothing"),
+        Transcript("why?"),
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ANYTHING, max_size=12))
+def test_events_in_any_order_leave_the_connection_served_or_ended_with_an_error(
+    door: ServiceProcess, events: list[Eventable]
+) -> None:
+    async def last_event() -> str:
+        async with client_of(door) as client:
+            await send(client, *events, Synthesize("the end."), Ping("the end"))
+            while (event := await client.read_event()) is not None:
+                if event.type == "error" or (event.type == "pong" and event.data["text"] == "the end"):
+                    return event.type
+            return "nothing"
+
+    assert asyncio.run(last_event()) in ("error", "pong")
 
 
 async def test_an_event_that_never_ends_is_cut_off_and_one_that_never_begins_too(
