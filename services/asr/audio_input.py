@@ -10,6 +10,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from services.asr.containers import container_of, read_container
 from services.asr.engine import SAMPLE_RATE_HZ, Samples
 from services.kit.errors import InvalidInput
 
@@ -85,18 +86,22 @@ def read_raw(audio: bytes, raw: RawAudio, max_s: float) -> Iterator[Samples]:
 
 
 def read_file(audio: bytes, max_s: float) -> Iterator[Samples]:
-    """All of a file that libsndfile knows, about a second at a time.
+    """All of a file that libsndfile or `containers` knows, about a second at a time.
 
     Raises:
         InvalidInput: it cannot be read, ends too early, is too long, or holds what is no audio.
     """
     if not audio:
         raise InvalidInput("there is no audio")
+    if container := container_of(audio):
+        yield from _contained(audio, container, max_s)
+        return
     try:
         file = soundfile.SoundFile(io.BytesIO(audio))
     except (soundfile.LibsndfileError, TypeError, ValueError):
         raise InvalidInput(
-            "the audio is no file that can be read (WAV, FLAC, Ogg, MP3, AIFF, CAF, AU…); headerless samples need `raw`"
+            "the audio is no file that can be read (WAV, FLAC, Ogg, MP3, WebM, MP4, AIFF, CAF, AU…); headerless "
+            "samples need `raw`"
         ) from None
     with file:
         _check_rate(file.samplerate)
@@ -123,8 +128,7 @@ def _blocks(file: soundfile.SoundFile, told: int | None, max_s: float) -> Iterat
         if not len(block):
             break
         _check_length(read / file.samplerate, max_s)
-        if not np.isfinite(block).all() or np.abs(block).max() > LARGEST_SAMPLE:
-            raise InvalidInput("the audio holds samples that are not finite, or far beyond full scale")
+        _check_samples(block)
         samples: Samples = block.mean(axis=1, dtype=np.float32)
         yield samples if resampler is None else resampler.resample_chunk(samples)
     if not read:
@@ -133,6 +137,28 @@ def _blocks(file: soundfile.SoundFile, told: int | None, max_s: float) -> Iterat
         raise InvalidInput(f"the audio file ends early: {read} of {told} samples are there")
     if resampler is not None:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _contained(audio: bytes, container: str, max_s: float) -> Iterator[Samples]:
+    resampler: soxr.ResampleStream | None = None
+    read = 0
+    for rate_hz, samples in read_container(audio, container):
+        if not read:
+            _check_rate(rate_hz)
+            resampler = _resampler(rate_hz, live=False)
+        read += len(samples)
+        _check_length(read / rate_hz, max_s)
+        _check_samples(samples)
+        yield samples if resampler is None else resampler.resample_chunk(samples)
+    if not read:
+        raise InvalidInput("there is no audio")
+    if resampler is not None:
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _check_samples(samples: Samples) -> None:
+    if not np.isfinite(samples).all() or np.abs(samples).max() > LARGEST_SAMPLE:
+        raise InvalidInput("the audio holds samples that are not finite, or far beyond full scale")
 
 
 def _decoded(audio: bytes, raw: RawAudio) -> Samples:
