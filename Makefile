@@ -14,15 +14,17 @@ TORCH_NEEDED_MB := 8000
 .NOTPARALLEL:
 .SUFFIXES:
 .DELETE_ON_ERROR:
-# What the speech engines need of Debian; the suite answers from documents without it.
+# What the speech engines need of Debian; without it the suite starts without them, and says so.
 DEBIAN_PACKAGES := flite
+# A machine without a network is told soon.
+APT := DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
 .PHONY: help up down ask status logs doctor packages test test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: .venv/.default ## install, fetch the models, start the suite, ask one question of the sample documents
+up: .venv/.default packages ## install, fetch the models, start the suite, ask one question of the sample documents
 	@$(LEDGE) up
 
 down: ## stop the suite; what was ingested stays
@@ -47,11 +49,11 @@ bench: .venv/.default ## every bench, one after the other (one: .venv/bin/ledge 
 	@mkdir -p build/bench
 	@for name in $(BENCHES); do $(LEDGE) bench $$name --json build/bench/$$name.json || exit 1; done
 
-packages: ## the Debian packages of the speech engines; tests that need them are skipped without
-	@if dpkg-query -W $(DEBIAN_PACKAGES) >/dev/null 2>&1; then echo "installed: $(DEBIAN_PACKAGES)"; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN_PACKAGES); \
-	else echo "run as root on Debian or Ubuntu: apt-get install $(DEBIAN_PACKAGES)"; fi
+packages: ## the Debian packages of the speech engines, as root; what needs them is left out without
+	@if dpkg-query -W $(DEBIAN_PACKAGES) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(APT) update -qq \
+	  && $(APT) install -y -qq --no-install-recommends $(DEBIAN_PACKAGES); then echo "installed: $(DEBIAN_PACKAGES)"; \
+	else echo "for speech, on Debian or Ubuntu and as root: apt-get install $(DEBIAN_PACKAGES)"; fi
 
 check: .venv/.dev ## formatter, linter, types, structure and contracts: under a minute
 	@$(BIN)/ruff format --check .

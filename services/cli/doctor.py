@@ -66,6 +66,8 @@ def _checks(profile: Profile, plan: RunPlan, store: ModelStore, suite: Suite) ->
     for service in plan.services:
         if service.engine:
             yield check_engine(service)
+    for absent in plan.left_out:
+        yield Check(f"service {absent.name}", "warning", "is left out of the local run", absent.advice)
     yield check_cores(profile)
     yield check_memory(profile)
     yield check_disk("disk, state", suite.state.path, "LEDGE_STATE_DIR")

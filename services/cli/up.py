@@ -80,6 +80,8 @@ def command(
     for check in (check_packages(plan), check_disk("disk", suite.state.path, "LEDGE_STATE_DIR")):
         if check.level == "failure":
             raise EngineFailed(check.sentence())
+    for absent in plan.left_out:
+        console.print(Text(f"{absent.name} is left out: ", "yellow") + Text(absent.advice), soft_wrap=True)
     story = Story()
     _fetch_models(store, plan, story, console)
     with suite.state.locked(lambda: console.print("waiting for another `ledge up` or `ledge down`")):
@@ -101,7 +103,7 @@ def command(
             + Text("Set LEDGE_API_KEYS to require one."),
             soft_wrap=True,
         )
-    _next_steps(config, console)
+    _next_steps(config, plan, console)
 
 
 def age_s() -> float:
@@ -209,10 +211,11 @@ def _json(plan: RunPlan, started: Started, story: Story) -> dict[str, Any]:
         "answer": story.answer.to_json() if story.answer else None,
         "first_words_s": round(story.first_words_s, 2) if story.first_words_s is not None else None,
         "addresses": {service.name: service.address for service in plan.services},
+        "left_out": {absent.name: list(absent.packages) for absent in plan.left_out},
     }
 
 
-def _next_steps(config: LocalRunConfig, console: Console) -> None:
+def _next_steps(config: LocalRunConfig, plan: RunPlan, console: Console) -> None:
     ledge = _as_invoked()
     api = f"{gateway_scheme()}://{config.address('gateway')}/v1"
     steps = [
@@ -220,12 +223,20 @@ def _next_steps(config: LocalRunConfig, console: Console) -> None:
         (f"{ledge} ingest --collection mine FOLDER", "take in your own"),
         (f'{ledge} ask --collection mine "…"', "and ask them"),
         (f"{ledge} status", "how each service is; also logs, doctor, bench"),
+        *_spoken(ledge, {service.name for service in plan.services}),
         (f"OPENAI_BASE_URL={api}", "for any OpenAI client: model ledge-rag answers from the documents"),
         (f"{ledge} down", "stop; what was ingested stays"),
     ]
     console.print("Try next:")
     for line, meaning in steps:
         console.print(Text(f"  {line}") + Text(f"   # {meaning}", "dim"), soft_wrap=True)
+
+
+def _spoken(ledge: str, running: set[str]) -> Iterator[tuple[str, str]]:
+    if "tts" in running:
+        yield f'{ledge} say -o hello.wav "The pump is running."', "speak"
+    if "asr" in running:
+        yield f"{ledge} transcribe hello.wav", "and write down what was said"
 
 
 def _as_invoked() -> str:

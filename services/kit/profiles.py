@@ -4,6 +4,7 @@ The one file `deploy/profiles/<name>.yaml` drives the local run, the chart's val
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
@@ -65,8 +66,21 @@ class ServiceProfile(ClosedModel):
     model: ModelId | None = None
     """Id in the catalogue; absent where the engine needs no model or the model runs elsewhere."""
     budget: Budget
+    needs: dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    """What it needs that Python does not bring: a program's name, or a file's path → the Debian package it comes with.
+    The local run leaves a service out where that is missing, and says so; images hold it."""
     env: dict[Variable, Value] = Field(default_factory=dict)
     """Environment of this service alone: its own LEDGE_ settings and what its libraries read (OMP_NUM_THREADS)."""
+
+    @property
+    def missing_packages(self) -> tuple[str, ...]:
+        """Debian packages of what it needs and this machine lacks, each once."""
+        lacks = (package for need, package in self.needs.items() if not _is_there(need))
+        return tuple(dict.fromkeys(lacks))
+
+
+def _is_there(need: str) -> bool:
+    return Path(need).exists() if need.startswith("/") else shutil.which(need) is not None
 
 
 class Profile(ClosedModel):

@@ -39,7 +39,7 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(
         "Metadata-Version: 2.1\nName: ledge\nVersion: 99\n"
         "Requires-Dist: no-such-package>=2; extra == 'llm'\n"
         "Requires-Dist: numpy>=9999; extra == 'rag'\n"
-        "Requires-Dist: not-for-this-profile; extra == 'asr'\n"
+        "Requires-Dist: not-for-this-profile; extra == 'vllm'\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     check = check_packages(plan)

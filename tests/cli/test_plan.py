@@ -8,14 +8,17 @@ from services.cli.local.config import ORDER, LocalRunConfig
 from services.cli.local.plan import RunPlan, plan_run
 from services.cli.local.state import StateDirectory
 from services.cli.local.supervisor import configuration
-from services.kit.errors import InvalidInput
+from services.kit.errors import InvalidInput, NotReady
 from services.kit.models import ModelStore
 from services.kit.profiles import Profile
 
 
 @pytest.fixture
 def default_profile() -> Profile:
-    return Profile.load("embedded-cpu", ModelStore.from_environment().catalog)
+    """As on a machine that has everything."""
+    profile = Profile.load("embedded-cpu", ModelStore.from_environment().catalog)
+    complete = {name: service.model_copy(update={"needs": {}}) for name, service in profile.services.items()}
+    return profile.model_copy(update={"services": complete})
 
 
 def plan_with(profile: Profile, **settings: object) -> RunPlan:
@@ -26,12 +29,16 @@ def test_ports_are_the_documented_ones(default_profile: Profile) -> None:
     plan = plan_with(default_profile)
     addresses = {service.name: service.address for service in plan.services}
     assert addresses == {
+        "asr": "127.0.0.1:50101",
+        "tts": "127.0.0.1:50102",
         "llm": "127.0.0.1:50104",
         "embedding": "127.0.0.1:50105",
         "retrieval": "127.0.0.1:50106",
         "reranking": "127.0.0.1:50107",
         "rag": "127.0.0.1:50108",
         "gateway": "127.0.0.1:8000",
+        "riva": "127.0.0.1:50051",
+        "wyoming": "127.0.0.1:10300",
     }
     assert plan.service("llm").ports == (50104, 51104)
     assert plan.service("gateway").ports == (8000,)
@@ -41,6 +48,10 @@ def test_every_port_follows_its_setting(default_profile: Profile) -> None:
     plan = plan_with(default_profile, port_base=20000, gateway_port=20500)
     assert plan.service("rag").address == f"127.0.0.1:{20000 + ORDER.index('rag')}"
     assert plan.service("gateway").ports == (20500,)
+    assert plan.service("riva").ports == (20000 + len(ORDER), 21000 + len(ORDER)), (
+        "beside another run, not on its ports"
+    )
+    assert plan_with(default_profile, port_base=20000, riva_port=4000).service("riva").ports == (4000, 5000)
     taken = [port for service in plan.services for port in service.ports]
     assert len(taken) == len(set(taken))
 
@@ -72,6 +83,18 @@ def test_engine_model_and_environment_come_from_the_profile(default_profile: Pro
         assert environment.get("LEDGE_ENGINE") == service.engine
         assert environment.get("LEDGE_MODEL") == service.model
         assert service.env.items() <= environment.items()
+
+
+def test_what_the_machine_lacks_is_left_out_and_told(default_profile: Profile) -> None:
+    tts = default_profile.services["tts"].model_copy(
+        update={"needs": {"sh": "dash", "no-such-program": "speech", "/no/such/file": "voices", "/no/other": "voices"}}
+    )
+    profile = default_profile.model_copy(update={"services": {**default_profile.services, "tts": tts}})
+    plan = plan_with(profile)
+    assert [(absent.name, absent.packages) for absent in plan.left_out] == [("tts", ("speech", "voices"))]
+    assert {service.name for service in plan.services} == set(profile.services) - {"tts"}
+    with pytest.raises(NotReady, match="apt-get install speech voices"):
+        plan.service("tts")
 
 
 def test_the_same_plan_has_the_same_fingerprint(default_profile: Profile) -> None:

@@ -13,6 +13,9 @@ from services.kit.profiles import DEFAULT_PROFILE
 
 ORDER = ("asr", "tts", "translation", "llm", "embedding", "retrieval", "reranking", "rag", "voice", "hybrid")
 """Services with a gRPC port of their own, in the order of their ports."""
+KNOWN_PORTS = {"riva": 50051, "wyoming": 10300}
+"""Doors whose clients expect them at a port of their own."""
+PORT_BASE = 50101
 OPS_OFFSET = 1000
 """A service's ops port is its gRPC port + 1000."""
 
@@ -44,10 +47,16 @@ class LocalRunConfig(BaseSettings):
     """A shipped profile by its name, or one of your own by its path."""
     host: str = "127.0.0.1"
     """Address that the services listen on. Loopback unless told otherwise; `0.0.0.0` or `[::]` for all."""
-    port_base: int = Field(50101, ge=1024, le=65535 - OPS_OFFSET - len(ORDER))
+    port_base: int = Field(PORT_BASE, ge=1024, le=65535 - OPS_OFFSET - len(ORDER) - len(KNOWN_PORTS))
     """gRPC port of the first service; the others follow, and ops ports lie 1000 above."""
     gateway_port: int = Field(8000, ge=1, le=65535)
     """HTTP port of the gateway."""
+    riva_port: int | None = Field(None, ge=1, le=65535 - OPS_OFFSET)
+    """gRPC port of the door for Riva's clients. Default: the 50051 that they expect; where `port_base` was chosen, the
+    port after the services'."""
+    wyoming_port: int | None = Field(None, ge=1, le=65535 - OPS_OFFSET)
+    """TCP port of the door for Wyoming's clients. Default: the 10300 that they expect; where `port_base` was chosen,
+    the second port after the services'."""
     data_dir: Path | None = None
     """Where `retrieval` keeps the documents. Default: `data` in the state directory."""
     start_timeout_s: float = Field(180.0, gt=0, le=3600)
@@ -72,6 +81,12 @@ class LocalRunConfig(BaseSettings):
         """The port that a service's callers use. Raises InvalidInput for one that the local run does not know."""
         if service == "gateway":
             return self.gateway_port
+        if service in KNOWN_PORTS:
+            chosen: int | None = getattr(self, f"{service}_port")
+            if chosen is not None:
+                return chosen
+            beside = self.port_base + len(ORDER) + list(KNOWN_PORTS).index(service)
+            return KNOWN_PORTS[service] if self.port_base == PORT_BASE else beside
         if service not in ORDER:
             raise InvalidInput(f"the local run has no port for {service!r}")
         return self.port_base + ORDER.index(service)

@@ -9,11 +9,13 @@ from importlib.util import find_spec
 
 from services.cli.local.config import LocalRunConfig
 from services.cli.local.tls import ops_scheme
-from services.kit.errors import InvalidInput
+from services.kit.errors import InvalidInput, NotReady
 from services.kit.profiles import Profile, ServiceProfile
 
-TIERS = {"gateway": 3, "voice": 2, "hybrid": 2, "rag": 1}
+TIERS = {"gateway": 3, "riva": 3, "wyoming": 3, "voice": 2, "hybrid": 2, "rag": 1}
 """What calls others stops before what it calls; capabilities are tier 0."""
+ASKED_OVER_HTTP = frozenset({"gateway", "riva", "wyoming"})
+"""Doors, whose health is asked where they are managed: what they speak themselves are others' protocols."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,25 @@ class PlannedService:
 
     @property
     def health_name(self) -> str | None:
-        """What gRPC's health service calls it; None for one that speaks HTTP."""
-        return None if self.name == "gateway" else f"ledge.{self.name}.v1.{self.name.capitalize()}Service"
+        """What gRPC's health service calls it; None for one that is asked over HTTP."""
+        return None if self.name in ASKED_OVER_HTTP else f"ledge.{self.name}.v1.{self.name.capitalize()}Service"
 
     @property
     def tier(self) -> int:
         return TIERS.get(self.name, 0)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A service of the profile that cannot run here."""
+
+    name: str
+    packages: tuple[str, ...]
+    """Debian packages that it lacks."""
+
+    @property
+    def advice(self) -> str:
+        return f"run `apt-get install {' '.join(self.packages)}` (as root)"
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,7 @@ class RunPlan:
 
     profile: str
     services: tuple[PlannedService, ...]
+    left_out: tuple["LeftOut", ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -66,18 +82,29 @@ class RunPlan:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def service(self, name: str) -> PlannedService:
-        """Raises InvalidInput for one that the profile does not have."""
+        """Raises InvalidInput for one that the profile does not have, NotReady for one that cannot run here."""
         for service in self.services:
             if service.name == name:
                 return service
+        for absent in self.left_out:
+            if absent.name == name:
+                raise NotReady(f"{name} cannot run here: {absent.advice}")
         names = ", ".join(service.name for service in self.services)
         raise InvalidInput(f"profile {self.profile} has no service {name!r}; it has: {names}")
 
 
 def plan_run(profile: Profile, config: LocalRunConfig) -> RunPlan:
     """Raises InvalidInput for a profile with services that this release cannot start."""
-    planned = tuple(_plan(name, service, profile, config) for name, service in profile.services.items())
-    return RunPlan(profile.name, planned)
+    left_out = tuple(
+        LeftOut(name, service.missing_packages)
+        for name, service in profile.services.items()
+        if service.missing_packages
+    )
+    absent = {left.name for left in left_out}
+    planned = tuple(
+        _plan(name, service, profile, config) for name, service in profile.services.items() if name not in absent
+    )
+    return RunPlan(profile.name, planned, left_out)
 
 
 def _plan(name: str, service: ServiceProfile, profile: Profile, config: LocalRunConfig) -> PlannedService:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from services.cli.local.config import OPS_OFFSET, ORDER
+from services.cli.local.config import KNOWN_PORTS, OPS_OFFSET, ORDER
 from services.cli.local.plan import PlannedService
 from services.kit.errors import EngineFailed
 
@@ -23,10 +23,13 @@ class BusyPort:
     """Command and process id, or "another user's process"."""
 
     def sentence(self) -> str:
-        setting = "--gateway-port" if self.service == "gateway" else "--port-base"
+        if self.service in KNOWN_PORTS:
+            setting = f"`LEDGE_{self.service.upper()}_PORT=N ledge up`"
+        else:
+            setting = f"`ledge up {'--gateway-port' if self.service == 'gateway' else '--port-base'} N`"
         return (
             f"port {self.port}, where {self.service} would listen, is taken by {self.owner}: "
-            f"stop that, or choose another with `ledge up {setting} N`"
+            f"stop that, or choose another with {setting}"
         )
 
 
@@ -44,10 +47,11 @@ def free_bases(host: str = "127.0.0.1") -> tuple[int, int]:
     """A `port_base` and a `gateway_port` that are free now, for a run beside another. Raises EngineFailed."""
     # Below what the kernel hands out by itself, so that no connection takes one of them meanwhile.
     for base in random.sample(range(12_000, 30_000, 20), 50):
-        numbers = [base + place for place in range(len(ORDER) + 1)]
+        taken = len(ORDER) + len(KNOWN_PORTS)
+        numbers = [base + place for place in range(taken + 1)]
         numbers += [number + OPS_OFFSET for number in numbers[:-1]]
         if all(_is_free(host, number) for number in numbers):
-            return base, base + len(ORDER)
+            return base, base + taken
     raise EngineFailed("no row of free ports was found on this machine")
 
 
