@@ -113,6 +113,29 @@ def test_text_that_holds_nothing_to_speak_is_silence(openai: OpenAI) -> None:
     assert openai.audio.speech.create(model="", voice="alloy", input="🎉", response_format="pcm").content == b""
 
 
+async def test_what_breaks_off_is_seen_to_break_off(suite: Suite) -> None:
+    address = {"LEDGE_TTS_ADDRESS": suite.others["tts"].address}
+    with another_gateway(suite, LEDGE_CALL_TIMEOUT_S="1", **address) as hurried:
+        async with hurried.http() as http:
+            body = {"input": "word after word is spoken. " * 40_000, "voice": "tone", "response_format": "pcm"}
+            heard: list[bytes] = []
+
+            async def listen() -> None:
+                async with http.stream("POST", "/v1/audio/speech", json=body) as response:
+                    assert response.status_code == 200
+                    async for piece in response.aiter_bytes():
+                        heard.append(piece)
+
+            with pytest.raises(httpx.RemoteProtocolError):
+                await listen()
+            assert heard
+            events = await http.post("/v1/audio/speech", json={**body, "stream_format": "sse"})
+            assert (
+                json.loads(events.text.strip().split("\n\n")[-1].removeprefix("data: "))["error"]["code"] == "too_slow"
+            )
+    assert not [entry for entry in hurried.gateway.log if "Traceback" in str(entry)]
+
+
 async def test_the_voices_are_listed(http: httpx.AsyncClient) -> None:
     voices = (await http.get("/v1/audio/voices")).json()["voices"]
     assert {voice["id"] for voice in voices} == {"tone", "loud-tone", "tono"}
