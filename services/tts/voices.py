@@ -1,12 +1,13 @@
 """Finds the voice that a request means."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from services.kit.errors import InvalidInput, NotFound
 from services.tts.engine import Voice
 
 MAX_NAME_CHARACTERS = 64
 """Of a name, in an error."""
+NAMED_AT_MOST = 20
 
 
 def speaks(voice: Voice, language: str) -> bool:
@@ -35,7 +36,7 @@ class Voices:
         if voice_id:
             voice = self._by_id.get(voice_id)
             if voice is None:
-                known = ", ".join(sorted(self._by_id))
+                known = _some(self._by_id)
                 raise NotFound(f"no voice {voice_id[:MAX_NAME_CHARACTERS]!r} here; there are {known}")
             if language and not speaks(voice, language):
                 raise InvalidInput(
@@ -46,7 +47,14 @@ class Voices:
         for wanted in (language or self._default_language, (language or self._default_language)[:2]):
             if of_language := self.of(wanted):
                 return of_language[0]
-        known = ", ".join(sorted({voice.language for voice in self.all}))
+        known = _some({voice.language for voice in self.all})
         raise NotFound(
             f"no voice speaks {(language or self._default_language)[:MAX_NAME_CHARACTERS]!r}; there is {known}"
         )
+
+
+def _some(names: Iterable[str]) -> str:
+    """An error has no room for the hundreds of speakers that a model may have."""
+    known = sorted(names)
+    more = f" and {len(known) - NAMED_AT_MOST} more" if len(known) > NAMED_AT_MOST else ""
+    return ", ".join(known[:NAMED_AT_MOST]) + more
