@@ -41,6 +41,6 @@ def test_what_is_not_there_is_told() -> None:
 
 def test_of_hundreds_of_speakers_an_error_names_some() -> None:
     many = Voices([voice(f"speaker{number:03}", "en-US") for number in range(904)], "en-US")
-    with pytest.raises(NotFound, match="speaker019 and 884 more$") as told:
+    with pytest.raises(NotFound, match=r"speaker019 and 884 more$") as told:
         many.pick("x" * 10_000, "")
     assert len(told.value.message) < 500
