@@ -43,6 +43,10 @@ def command(
     policy: Annotated[
         PolicyChoice | None, typer.Option(help="Quote the documents, or let the model compose.", show_default="model's")
     ] = None,
+    bare: Annotated[
+        bool,
+        typer.Option("--bare", help="The answer alone, without sources and times: `ledge ask --bare … | ledge say`."),
+    ] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Print each step of the agent, when it is done.")] = False,
     history: Annotated[
         Path | None,
@@ -65,6 +69,8 @@ def command(
         return
     console = open_console()
     console.print()
+    if bare:
+        return
     print_marks(answer, console)
     print_sources(answer, console)
     print_timings(answer, console)

@@ -51,7 +51,7 @@ def command(
     ssml: Annotated[bool, typer.Option("--ssml", help="The text is a <speak> element.")] = False,
     address: Annotated[str | None, typer.Option(help="Of the tts service.", show_default="the suite's")] = None,
 ) -> None:
-    """Say a text, or what comes by a pipe while it comes: `ledge ask … | ledge say`."""
+    """Say a text, or what comes by a pipe while it comes: `ledge ask --bare … | ledge say`."""
     if not text and sys.stdin.isatty():
         raise InvalidInput("say what to say: `ledge say TEXT`, or a pipe")
     speech = pb.Speech(voice=voice, language=language, rate=rate, sample_rate_hz=sample_rate_hz)

@@ -204,3 +204,21 @@ def test_without_a_suite_it_fails_in_one_sentence(ledge: Ledge, arguments: list[
     failed = ledge.run(*arguments, code=1)
     assert "nothing answers at 127.0.0.1:" in failed.stderr
     assert failed.stderr.count("\n") == 1
+
+
+def test_an_answer_alone_can_be_spoken(ledge: Ledge, rag: ServiceProcess, tts: ServiceProcess, tmp_path: Path) -> None:
+    well = tmp_path / "well.md"
+    well.write_text("# Well 1\n\nWell 1 is 12 m deep.\n")
+    where = {"LEDGE_RAG_ADDRESS": rag.address}
+    ledge.run("ingest", "--collection", "spoken", str(well), **where)
+    try:
+        question = ("ask", "--bare", "--collection", "spoken", "How deep is well 1?")
+        answer = ledge.run(*question, **where).stdout
+        assert answer == "Well 1 is 12 m deep. [1]\n"
+        file = tmp_path / "answer.wav"
+        said = piped(ledge, "say", "-o", str(file), "--address", tts.address, given=answer.encode())
+        assert said.returncode == 0, said.stderr
+        # Six words: neither the mark of the source nor anything else.
+        assert abs(soundfile.info(file).duration - SPOKEN_S - 0.1) < 0.05
+    finally:
+        ledge.run("collections", "delete", "spoken", **where)
