@@ -1,5 +1,7 @@
 """Settings of the speech recognition service."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from services.kit.config import ServiceConfig
@@ -9,11 +11,29 @@ class AsrConfig(ServiceConfig):
     """Settings of the speech recognition service."""
 
     engine: str = "pocketsphinx"
-    """`pocketsphinx` (English, model in its wheel, any CPU), or `scripted` (counts half seconds; for tests)."""
+    """`pocketsphinx` (English, model in its wheel, any CPU), `faster-whisper` (Whisper: a hundred languages, CPU or
+    GPU), or `scripted` (counts half seconds; for tests)."""
     model: str = ""
     """Id of the model in the catalogue; pocketsphinx brings its own."""
     workers: int = Field(2, ge=1, le=64)
-    """Utterances decoded side by side. In `pocketsphinx` each is a process of some 100 MB."""
+    """Utterances decoded side by side. In `pocketsphinx` each is a process of some 100 MB. In `faster-whisper` each is
+    a batch: on a CPU as many as cores, on a GPU one or two."""
+    threads: int = Field(1, ge=1, le=256)
+    """Threads of each worker of `faster-whisper`; workers of one thread do more than one worker of many."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where `faster-whisper` computes."""
+    compute_type: str = Field("", max_length=32)
+    """What `faster-whisper` computes in: a type of CTranslate2; empty: int8 on a CPU, float16 on a GPU."""
+    batch_windows: int = Field(8, ge=1, le=64)
+    """Most windows, of any streams, that a worker of `faster-whisper` decodes together; on a CPU more gain nothing."""
+    window_s: int = Field(10, ge=2, le=30)
+    """Seconds of audio that `faster-whisper` computes for an utterance at least; a longer one takes a multiple, 30 at
+    most. A window of 10 s takes a third of the time of Whisper's usual 30 s; shorter ones may be heard worse."""
+    beam_size: int = Field(1, ge=1, le=10)
+    """Transcripts that `faster-whisper` follows at a time for a final; partial results follow one."""
+    final_objective_s: float = Field(5.0, gt=0, le=600)
+    """Seconds within which `faster-whisper` is to tell the words after their end; where a newcomer would wait longer it
+    is refused with RESOURCE_EXHAUSTED."""
     max_streams: int = Field(64, ge=1, le=10_000)
     """Streams heard at a time; past it RESOURCE_EXHAUSTED at once."""
     max_waiting_utterances: int = Field(256, ge=1, le=100_000)

@@ -44,6 +44,8 @@ class Options:
     """One of the model's; empty: detect it."""
     task: Task = Task.TRANSCRIBE
     hotwords: Sequence[str] = ()
+    word_times: bool = False
+    """Whether anybody asks when the words were said; an engine that knows it anyway may tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,12 @@ class Utterance(Protocol):
 
     async def partial(self) -> str | None:
         """What has been heard so far; None where the engine cannot tell now."""
+
+    def pause(self) -> None:
+        """The speaker falls silent: the utterance may be over."""
+
+    def resume(self) -> None:
+        """It was not: the speaker goes on."""
 
     async def finish(self) -> Hypothesis:
         """What was said. The utterance is over."""

@@ -16,6 +16,10 @@ LEAD_FRAMES = 16
 hear what silence sounds like (with half as much pocketsphinx made 4 errors in 71 words where it makes 1)."""
 PARTIAL_FRAMES = 10
 """About 320 ms between partial results."""
+AGAIN_FRAMES = 2
+"""When one is asked for again that was not there yet."""
+PAUSE_FRAMES = 4
+"""About 130 ms of silence after which the engine hears that the utterance may be over."""
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Silence that an utterance without a pause behind it is given: an engine wants a word to end."""
 
@@ -66,6 +70,7 @@ class Listening:
         self._first_frame = 0
         self._next_partial = 0
         self._last_words: list[str] = []
+        self._paused = False
 
     @property
     def heard_s(self) -> float:
@@ -89,19 +94,34 @@ class Listening:
                 self._utterance = await self._stack.enter_async_context(self._session.listen())
                 self._first_frame = self._frames - len(self._lead)
                 self._next_partial, self._last_words = self._frames + PARTIAL_FRAMES, []
+                self._paused = False
                 unfed = list(self._lead)
                 yield Started(self._endpointing.started_frame * FRAME_S)
             elif self._utterance is not None:
                 unfed.append(frame)
-            if self._utterance is not None and (change is Change.ENDED or self._frames >= self._next_partial):
-                await self._utterance.feed(np.concatenate(unfed))
-                unfed = []
-                if change is Change.ENDED:
-                    async for event in self._finished(self._utterance):
-                        yield event
-                elif self._partials and (partial := await self._partial(self._utterance)) is not None:
+            if self._utterance is None:
+                continue
+            silent_frames = self._frames - self._endpointing.spoken_frame
+            if self._paused and not silent_frames:
+                self._utterance.resume()
+                self._paused = False
+            partial_due = self._frames >= self._next_partial and not silent_frames
+            pauses = silent_frames >= PAUSE_FRAMES and not self._paused
+            if change is not Change.ENDED and not partial_due and not pauses:
+                continue
+            await self._utterance.feed(np.concatenate(unfed))
+            unfed = []
+            if change is Change.ENDED:
+                async for event in self._finished(self._utterance):
+                    yield event
+            elif pauses:
+                self._utterance.pause()
+                self._paused = True
+            else:
+                partial = await self._partial(self._utterance) if self._partials else None
+                self._next_partial = self._frames + (PARTIAL_FRAMES if partial is not None else AGAIN_FRAMES)
+                if partial is not None:
                     yield partial
-                self._next_partial = self._frames + PARTIAL_FRAMES
         if self._utterance is not None and unfed:
             await self._utterance.feed(np.concatenate(unfed))
 

@@ -182,7 +182,8 @@ class AsrService(rpc.AsrServiceServicer):
         for hotword in recognition.hotwords:
             if not hotword.strip() or len(hotword) > MAX_HOTWORD_CHARACTERS:
                 raise InvalidInput(f"a hotword has 1 to {MAX_HOTWORD_CHARACTERS} characters")
-        return Options(self._language(recognition.language), task, tuple(recognition.hotwords))
+        language = self._language(recognition.language)
+        return Options(language, task, tuple(recognition.hotwords), recognition.word_times)
 
     def _language(self, asked: str) -> str:
         """The model's language that is meant; empty where it is to be detected."""
@@ -193,6 +194,9 @@ class AsrService(rpc.AsrServiceServicer):
         for language in languages:
             if language.lower() == wanted or language.lower().startswith(f"{wanted}-"):
                 return language
+        # Who knows any English knows that of one country.
+        if wanted.partition("-")[0] in languages:
+            return wanted.partition("-")[0]
         told = asked[:MAX_NAME_CHARACTERS]
         raise InvalidInput(f"{self._model.id} does not know the language {told!r}; it knows {', '.join(languages)}")
 

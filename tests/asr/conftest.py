@@ -6,16 +6,26 @@ import grpc
 import pytest
 from ledge.asr.v1 import asr_pb2_grpc as rpc
 
+from services.cli.bench.random_whisper import SHAPES, make_catalogue, make_whisper
 from tests.engines import a_process_each
 from tests.processes import ServiceProcess
 
-NEEDS = {"scripted": "faster_whisper", "pocketsphinx": "pocketsphinx"}
+NEEDS = {"scripted": "faster_whisper", "pocketsphinx": "pocketsphinx", "faster-whisper": "faster_whisper"}
+SCRIPT = "please open the window before the meeting begins"
 Start = Callable[[str], ServiceProcess]
 
 
 @pytest.fixture(scope="session")
-def start() -> Iterator[Start]:
-    with a_process_each("asr", NEEDS) as start:
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Settings that make the service run the smallest of Whispers, which says `SCRIPT` to whatever it hears."""
+    folder = tmp_path_factory.mktemp("whisper")
+    make_whisper(folder / "whisper-micro", SHAPES["micro"], SCRIPT.split())
+    return make_catalogue(folder, [folder / "whisper-micro"]) | {"LEDGE_MODEL": "whisper-micro"}
+
+
+@pytest.fixture(scope="session")
+def start(whisper: dict[str, str]) -> Iterator[Start]:
+    with a_process_each("asr", NEEDS, lambda engine: whisper if engine == "faster-whisper" else {}) as start:
         yield start
 
 

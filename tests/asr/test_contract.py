@@ -31,14 +31,14 @@ Stub = rpc.AsrServiceStub
 async def test_the_model_and_what_it_can_do_are_told(stub: Stub) -> None:
     (model,) = (await stub.ListModels(pb.ListModelsRequest())).models
     assert model.info.id
-    assert "en-US" in model.languages
+    assert any(language.partition("-")[0] == "en" for language in model.languages)
     assert (await transcribe(stub, file_of(speech("window")))).model == model.info.id
 
 
 async def test_a_file_is_written_down(stub: Stub) -> None:
     answer = await transcribe(stub, file_of(speech("capital")))
     assert answer.text
-    assert answer.language == "en-US"
+    assert answer.language in ("en-US", "en")
     assert abs(answer.duration_ms - 2190) < 40
     assert all(utterance.words == [] for utterance in answer.utterances)
 

@@ -12,9 +12,15 @@ async def load(config: AsrConfig) -> Engine:
             from services.asr.engines.pocketsphinx import load_pocketsphinx
 
             return await load_pocketsphinx(config)
+        case "faster-whisper":
+            from services.asr.engines.faster_whisper import load_faster_whisper
+
+            return await load_faster_whisper(config)
         case "scripted":
             from services.asr.engines.scripted import Scripted
 
             return Scripted()
         case unknown:
-            raise NotFound(f"there is no asr engine {unknown!r}; set LEDGE_ENGINE to pocketsphinx or scripted")
+            raise NotFound(
+                f"there is no asr engine {unknown!r}; set LEDGE_ENGINE to pocketsphinx, faster-whisper or scripted"
+            )

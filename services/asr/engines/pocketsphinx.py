@@ -85,6 +85,12 @@ class _Decoded:
     async def partial(self) -> str | None:
         return self._heard
 
+    def pause(self) -> None:
+        """Its decoder keeps up with the speaker, and needs no early start."""
+
+    def resume(self) -> None:
+        """Nothing was begun."""
+
     async def finish(self) -> Hypothesis:
         if self._worker is not None and self._session.mean:
             told, _ = await self._worker.call({"do": "finish"})

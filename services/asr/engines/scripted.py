@@ -51,6 +51,12 @@ class _Counted:
     async def partial(self) -> str | None:
         return " ".join(word.text for word in self._words())
 
+    def pause(self) -> None:
+        """Takes no time, and needs no early start."""
+
+    def resume(self) -> None:
+        """Nothing was begun."""
+
     async def finish(self) -> Hypothesis:
         words = self._words()
         return Hypothesis(" ".join(word.text for word in words), self._language, words, confidence=1.0)
