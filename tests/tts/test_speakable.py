@@ -1,5 +1,7 @@
 """What a language model writes is made speakable."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from services.tts.speakable import speakable
         ("See [the report](https://x.y/z?a=1) now", "See the report now"),
         ("![a picture](x.png) Look", "Look"),
         ("Go to https://a.b/c_d(e)?f=1#g.", "Go to the link."),
-        ("It is 40 m [1], [2, 3] high [^4].", "It is forty m, high."),
+        ("It is 40 m [1], [2, 3] high [^4].", "It is forty metres, high."),
         ("| Name | Depth |\n|---|---|\n| B2 | 40 |", "Name, Depth. B two, forty."),
         ("Run `x = f(1)` first", "Run first"),
         ("Press `start` first", "Press start first"),
@@ -37,6 +39,14 @@ from services.tts.speakable import speakable
         ("3.5 % of 5–10 kg", "three point five percent of five to ten kilograms"),
         ("-5 °C", "minus five degrees Celsius"),
         ("the 21st", "the twenty-first"),
+        ("12 m deep, 1 km long", "twelve metres deep, one kilometre long"),
+        ("52.3 Ml/d, 1 m³/h", "fifty-two point three megalitres per day, one cubic metre per hour"),
+        ("5 h 30 min at 2.9 bar", "five hours thirty minutes at two point nine bar"),
+        ("the 1990s, 3d, a 5-kg bag", "the nineteen nineties, three d, a five-kg bag"),
+        ("$5m or £2bn", "five million dollars or two billion pounds"),
+        ("v2.1 of CO2", "v two point one of CO two"),
+        ("10^3", "ten three"),
+        ("soft\u00adhyphen A™B", "softhyphen A B"),
         ("version 1.2.3", "version one point two point three"),
         ("code 007", "code zero zero seven"),
         ("9" * 20, " ".join(["nine"] * 20)),
@@ -56,6 +66,9 @@ def test_english(written: str, said: str) -> None:
         ("de-DE", "1.234,5 km um 14:30",
          "eintausendzweihundertvierunddreißig Komma fünf Kilometer um vierzehn Uhr dreißig"),
         ("fr", "le 2026-11-23", "le vingt-trois novembre deux mille vingt-six"),
+        ("es", "1 h, 1 m y 2 km/h", "una hora, un metro y dos kilómetros por hora"),
+        ("fr", "1 h et 1,5 m", "une heure et un virgule cinq mètre"),
+        ("de", "1 h, 1 m, -2 t, v2.1", "eine Stunde, ein Meter, minus zwei Tonnen, v zwei Punkt eins"),
         ("ja", "**5 時**です。🎉", "5 時です。"),
     ],
 )  # fmt: skip
@@ -68,3 +81,15 @@ def test_any_text_gives_only_what_can_be_spoken(text: str, language: str) -> Non
     said = speakable(text, language)
     assert said == "" or any(character.isalnum() for character in said)
     assert not set(said) & set("*`|<>[]{}#~^\\\n\r\t🎉")
+
+
+@pytest.mark.parametrize(
+    "part", ["1/", "1.1.", "-1 ", "1 km/h ", "$1.1 ", "1990s ", "1,", "9", "1:00 ", "1–", "5 % ", "v1.2 "]
+)
+def test_a_long_text_takes_time_that_grows_with_its_length(part: str) -> None:
+    started_s = time.process_time()
+    # As long as a clause can be, many times over.
+    speakable((part * 280)[:280], "en-US")
+    assert time.process_time() - started_s < 0.5
+    speakable(part * 2000, "en-US")
+    assert time.process_time() - started_s < 5

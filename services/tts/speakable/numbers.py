@@ -11,12 +11,15 @@ from babel.numbers import get_currency_name, get_decimal_symbol, get_group_symbo
 from num2words import num2words
 
 from services.tts.speakable.phrases import Phrases, phrases_of
+from services.tts.speakable.units import UnitWriter
 
 MAX_DIGITS = 15
 """Longer numbers are read digit by digit, as are those that begin with a zero."""
 SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "US$": "USD"}
 _CODES = "USD|EUR|GBP|JPY|INR|CHF|SEK|NOK|DKK|PLN|CAD|AUD|BRL|MXN|CNY"
 _MAGNITUDES = "thousand|million|billion|trillion|mil|millones|millions|milliards|Millionen|Milliarden|Tausend"
+SHORT_MAGNITUDES = {"k": "thousand", "m": "million", "M": "million", "bn": "billion"}
+"""Behind an amount of money, in English."""
 _YEAR_BEFORE = re.compile(
     r"\b(?:in|since|of|from|until|by|year|before|after|during|en|desde|de|año|depuis|année|seit|Jahr|bis|"
     r"January|February|March|April|May|June|July|August|September|October|November|December|\w+(?:th|first|second|third))"
@@ -26,6 +29,7 @@ _YEAR_BEFORE = re.compile(
 _ORDINAL = re.compile(r"\b(\d{1,6})(?:st|nd|rd|th)\b")
 _ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?(?![\d:])")
+_DECADE = re.compile(r"\b(1[1-9]\d0|20\d0)s\b")
 _DOTTED = re.compile(r"\b\d{1,5}(?:\.\d{1,5}){2,}\b")
 _MONTH_DAY = re.compile(
     r"\b(January|February|March|April|May|June|July|August|September|October|November|December) (\d{1,2})\b(?!,\d)"
@@ -46,20 +50,22 @@ class _Writer:
         self._language = phrases.locale
         group, point = get_group_symbol(phrases.locale), get_decimal_symbol(phrases.locale)
         self._point = point
+        # Of versions, whatever stands in the language's numbers.
+        self._dot = {"es": "punto", "fr": "point", "de": "Punkt"}.get(phrases.locale, "point")
         grouped = rf"\d{{1,3}}(?:[{re.escape(group)}\u00a0\u202f]\d{{3}})+" if group != point else r"\d+"
         number = rf"(?:{grouped}|\d+)(?:[{re.escape(point)}]\d+)?"
         signs = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
-        magnitude = rf"(?:\s(?P<magnitude>{_MAGNITUDES})\b)?"
-        units = "|".join(re.escape(unit) for unit in sorted(phrases.units, key=len, reverse=True))
+        short = "|".join(SHORT_MAGNITUDES) if phrases.locale == "en" else "(?!)"
+        magnitude = rf"(?:\s(?P<magnitude>{_MAGNITUDES})\b|(?P<short>{short})\b)?"
         self._money_before = re.compile(rf"(?P<sign>{signs}|\b(?:{_CODES})\s)\s?(?P<number>{number}){magnitude}")
         self._money_after = re.compile(
             rf"(?<![\w.,])(?P<number>{number}){magnitude}\s?(?P<sign>{signs}|(?:{_CODES})\b)"
         )
         self._range = re.compile(rf"(?<![\w.,-])({number})\s?[–-]\s?({number})(?![\w-])")
         self._percent = re.compile(rf"({number})\s?%")
-        self._unit = re.compile(rf"(?<![\w])({number})\s?({units})(?![\w/])")
-        self._number = re.compile(rf"(?<![\w])([-−]?)({number})(?!\w)")
-        self._rest = re.compile(r"\d+")
+        self._units = UnitWriter(phrases, number)
+        self._number = re.compile(rf"(?<![\w.])([-−]?)({number})(?!\w)")
+        self._rest = re.compile(r"\d+(?:\.\d+)*")
 
     def write(self, text: str) -> str:
         steps: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
@@ -67,18 +73,19 @@ class _Writer:
             (_TIME, self._time),
             (self._money_before, self._money),
             (self._money_after, self._money),
-            (_DOTTED, lambda match: f" {self._phrases.point} ".join(self._cardinal(p) for p in match[0].split("."))),
+            (_DOTTED, lambda match: f" {self._dot} ".join(self._cardinal(p) for p in match[0].split("."))),
             (self._range, lambda match: f"{match[1]} {self._phrases.until} {match[2]}"),
             (self._percent, lambda match: f"{match[1]} {self._phrases.percent}"),
-            (self._unit, lambda match: f"{match[1]} {self._phrases.units[match[2]]}"),
         )
         if self._language == "en":
             steps += (
                 (_MONTH_DAY, lambda match: f"{match[1]} {self._ordinal(int(match[2]))}"),
                 (_ORDINAL, lambda match: self._ordinal(int(match[1]))),
+                (_DECADE, lambda match: self._decade(int(match[1]))),
             )
         for pattern, replace in steps:
             text = pattern.sub(replace, text)
+        text = self._units.write(text, self._cardinal)
         text = self._number.sub(self._plain, text)
         # Digits that touch letters ("B2", "COVID19").
         return self._rest.sub(self._touching, text)
@@ -95,7 +102,8 @@ class _Writer:
 
     def _touching(self, match: re.Match[str]) -> str:
         after = " " if match.string[match.end() : match.end() + 1].isalpha() else ""
-        return f" {self._cardinal(match[0])}{after}"
+        parts = [self._cardinal(part) for part in match[0].split(".")]
+        return f" {f' {self._dot} '.join(parts)}{after}"
 
     def _cardinal(self, number: str) -> str:
         whole, _, fraction = number.partition(self._point)
@@ -114,6 +122,10 @@ class _Writer:
 
     def _year(self, year: int) -> str:
         return str(num2words(year, to="year", lang=self._language)).replace(",", "")
+
+    def _decade(self, year: int) -> str:
+        said = self._year(year)
+        return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
 
     def _date(self, match: re.Match[str]) -> str:
         try:
@@ -142,8 +154,8 @@ class _Writer:
         written = match["number"]
         digits = "".join(character for character in written if character.isdigit() or character == self._point)
         amount = Decimal(digits.replace(self._point, "."))
-        if match["magnitude"]:
-            return f"{self._cardinal(written)} {match['magnitude']} {self._currency(currency, 2)}"
+        if magnitude := match["magnitude"] or SHORT_MAGNITUDES.get(match["short"]):
+            return f"{self._cardinal(written)} {magnitude} {self._currency(currency, 2)}"
         if amount == amount.to_integral_value():
             written = written.partition(self._point)[0]
         elif len(digits.partition(self._point)[2]) == 2 and len(digits) < MAX_DIGITS:

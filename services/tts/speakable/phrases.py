@@ -3,7 +3,10 @@
 In other languages digits and signs are left to the engine, which may know them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from babel.numbers import get_decimal_symbol
 
 
 @dataclass(frozen=True)
@@ -18,33 +21,36 @@ class Phrases:
     """Between the ends of a range."""
     signs: dict[str, str]
     """What a sign is called."""
-    units: dict[str, str]
-    """What follows a number."""
+    per: str
+    """Between a unit and what it is counted in."""
+    one: Callable[[str], str]
+    """The number one before the name of a unit."""
+
+    @property
+    def point_mark(self) -> str:
+        """What stands between a whole number and its fraction."""
+        return get_decimal_symbol(self.locale)
 
 
-_UNITS_EN = {
-    "°C": "degrees Celsius", "°F": "degrees Fahrenheit", "km/h": "kilometres per hour", "m/s": "metres per second",
-    "mg/l": "milligrams per litre", "µg/l": "micrograms per litre", "km": "kilometres", "cm": "centimetres",
-    "mm": "millimetres", "kg": "kilograms", "mg": "milligrams", "µg": "micrograms", "ml": "millilitres",
-    "kW": "kilowatts", "kWh": "kilowatt hours", "MW": "megawatts", "Hz": "hertz", "kHz": "kilohertz",
-    "MB": "megabytes", "GB": "gigabytes", "ms": "milliseconds", "m³": "cubic metres", "m²": "square metres",
-    "°": "degrees",
-}  # fmt: skip
+def _un_or_una(name: str) -> str:
+    first = name.split()[0]
+    return "una" if first.endswith("a") and first != "día" else "un"
+
+
+_FRENCH_FEMININE = {"tonne", "seconde", "milliseconde", "minute", "heure"}
 PHRASES = {
     "en": Phrases("en", "the link", "percent", "minus", "point", "to",
-                  {"&": "and", "+": "plus", "=": "equals", "@": "at", "±": "plus or minus", "×": "times"}, _UNITS_EN),
+                  {"&": "and", "+": "plus", "=": "equals", "@": "at", "±": "plus or minus", "×": "times"},
+                  "per", lambda name: "one"),
     "es": Phrases("es", "el enlace", "por ciento", "menos", "coma", "a",
                   {"&": "y", "+": "más", "=": "igual a", "@": "arroba", "±": "más o menos", "×": "por"},
-                  {"°C": "grados Celsius", "km/h": "kilómetros por hora", "km": "kilómetros", "cm": "centímetros",
-                   "mm": "milímetros", "kg": "kilogramos", "ml": "mililitros", "°": "grados"}),
+                  "por", _un_or_una),
     "fr": Phrases("fr", "le lien", "pour cent", "moins", "virgule", "à",
                   {"&": "et", "+": "plus", "=": "égale", "@": "arobase", "±": "plus ou moins", "×": "fois"},
-                  {"°C": "degrés Celsius", "km/h": "kilomètres par heure", "km": "kilomètres", "cm": "centimètres",
-                   "mm": "millimètres", "kg": "kilogrammes", "ml": "millilitres", "°": "degrés"}),
+                  "par", lambda name: "une" if name in _FRENCH_FEMININE else "un"),
     "de": Phrases("de", "der Link", "Prozent", "minus", "Komma", "bis",
                   {"&": "und", "+": "plus", "=": "gleich", "@": "at", "±": "plus minus", "×": "mal"},
-                  {"°C": "Grad Celsius", "km/h": "Kilometer pro Stunde", "km": "Kilometer", "cm": "Zentimeter",
-                   "mm": "Millimeter", "kg": "Kilogramm", "ml": "Milliliter", "°": "Grad"}),
+                  "pro", lambda name: "eine" if name.endswith("e") else "ein"),
 }  # fmt: skip
 
 

@@ -6,8 +6,8 @@ import unicodedata
 from services.tts.speakable.phrases import phrases_of
 
 _KEPT = frozenset(".,;:!?…'’\"“”()-–—¿¡。、！？，；：«»%/")
-# Emoji, flags, dingbats, arrows, box drawing, private use, unassigned, format (joiners, direction).
-_DROPPED = frozenset({"So", "Sk", "Sm", "Co", "Cn", "Cf", "Cs", "Me"})
+# Joiners, direction, soft hyphens: they stand inside words. What else has no sound stands between them.
+_DROPPED = frozenset({"Cf", "Cs", "Me"})
 _ACCENTS = frozenset({"Mn", "Mc"})
 _EMOJI_FOLLOWS = "\ufe0f"
 _SPACES = re.compile(r"\s+")
