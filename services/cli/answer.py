@@ -123,6 +123,7 @@ def print_marks(answer: Answer, console: Console) -> None:
         pb.Verdict.NOT_USEFUL: "beside the question",
         pb.Verdict.BLOCKED: "a topic that is not talked about",
         pb.Verdict.REDACTED: "personal data taken out",
+        pb.Verdict.NOT_CHECKED: "kept back, for it could not be checked",
     }
     for verdict in answer.verdicts:
         if verdict.kind in said:

@@ -57,7 +57,9 @@ def _agent(config: RagConfig, peers: Peers) -> Agent:
 
 
 def _reader(config: RagConfig) -> Reader:
-    otherwise = CollectionSettings(effort=config.effort, judge=config.judge, guards=config.guards)
+    otherwise = CollectionSettings(
+        effort=config.effort, judge=config.judge, guards=config.guards, guard_failure=config.guard_failure
+    )
     settings = SettingsOfCollections.read(config.collection_settings_file)
     if config.blocked_topics_file is None and any("topics" in each.guards for each in settings.collections.values()):
         # A guard that is asked for and cannot work must not be missed in silence.

@@ -20,6 +20,7 @@ from ledge.rag.v1 import rag_pb2 as pb
 from services.rag.answer.asked import AskedAnswer, AskedSearch
 from services.rag.answer.budget import Budget
 from services.rag.answer.follow_up import condense
+from services.rag.answer.guarding import STEPS, guard
 from services.rag.answer.looking import Looking
 from services.rag.answer.model_policy import ModelPolicy
 from services.rag.answer.run import Event, Run
@@ -83,8 +84,7 @@ class Agent:
         """The loop: every way through it ends, since each rewrite and each move draws on what is bounded."""
         does = run.asked.effort.does
 
-        if run.guards:
-            await run.move("guard", lambda: self._guard(run))
+        await self._guard(run)
         if does("route") and not run.is_blocked:
             await run.move("route", lambda: self._route(run))
         if run.route == pb.DOCUMENTS and not run.is_blocked:
@@ -109,7 +109,8 @@ class Agent:
 
     async def _begin(self, asked: AskedAnswer) -> Run:
         started_s = self._clock()
-        budget = Budget(asked.allowance, self._clock)
+        guards = self._guards.at_work(asked.guards, refuses=asked.refuses_unchecked)
+        budget = Budget(asked.allowance, self._clock, for_guards=STEPS if guards.ask_others else 0)
         policy = asked.policy if asked.policy != pb.POLICY_UNSPECIFIED else await self._policy.get(budget.remaining_s)
         calibrated = CalibratedJudge()
         decides = asked.judge or (pb.MODEL if policy == pb.COMPOSE else pb.CALIBRATED)
@@ -119,7 +120,7 @@ class Agent:
             asked=asked,
             budget=budget,
             judge=ModelJudge(self._peers, budget, calibrated) if decides == pb.MODEL else calibrated,
-            guards=self._guards.at_work(asked.guards),
+            guards=guards,
             clock=self._clock,
             started_s=started_s,
             question=asked.question,
@@ -127,27 +128,28 @@ class Agent:
             policy=policy,
         )
 
-    async def _guard(self, run: Run) -> str:
+    async def _guard(self, run: Run) -> None:
         """Turns before the question lose their personal data too: they are searched by, and shown to the model."""
-        checked = await run.guards.check(run.question, run.judge.topic, is_question=True)
+        checked = await guard(run, run.question, is_question=True)
+        if checked is None:
+            return
         run.question = run.standalone = checked.text.strip() or "?"
         if checked.taken_out:
             run.tell(Event(verdict=pb.Verdict(kind=pb.Verdict.REDACTED, reason=", ".join(checked.taken_out))))
-        if checked.blocked is not None:
-            run.block(checked.blocked)
-            return "blocked"
-        texts = await asyncio.to_thread(run.guards.redacted, [turn.text for turn in run.asked.history])
-        history = tuple(replace(turn, text=text) for turn, text in zip(run.asked.history, texts, strict=True))
-        run.asked = replace(run.asked, history=history)
-        return "passed"
+        if run.lets_pass(checked):
+            texts = await asyncio.to_thread(run.guards.redacted, [turn.text for turn in run.asked.history])
+            history = tuple(replace(turn, text=text) for turn, text in zip(run.asked.history, texts, strict=True))
+            run.asked = replace(run.asked, history=history)
 
-    async def _guard_condensed(self, run: Run) -> str:
+    async def _guard_condensed(self, run: Run) -> None:
         """A follow-up may touch a topic only together with the turns that it points back to."""
-        checked = await run.guards.check(run.standalone, run.judge.topic, is_question=True)
+        checked = await guard(run, run.standalone, is_question=True)
+        if checked is None:
+            # What nobody has checked is not searched by.
+            run.standalone = run.question
+            return
         run.standalone = checked.text.strip() or "?"
-        if checked.blocked is not None:
-            run.block(checked.blocked)
-        return "blocked" if run.is_blocked else "passed"
+        run.lets_pass(checked)
 
     async def _route(self, run: Run) -> str:
         run.route = await run.judge.route(run.question, run.asked.history) or pb.DOCUMENTS
@@ -165,13 +167,8 @@ class Agent:
 
         if run.asked.effort.is_judged and run.standalone != run.question:
             await run.move("condense", condensed)
-        if (
-            run.guards
-            and run.standalone != run.question
-            and not await run.move("guard", lambda: self._guard_condensed(run))
-        ):
-            # What nobody has checked is not searched by.
-            run.standalone = run.question
+        if run.guards and run.standalone != run.question:
+            await self._guard_condensed(run)
 
     async def _decompose(self, run: Run) -> str:
         """Looks for each part of a question; the best sentences of the parts become the evidence of the whole."""

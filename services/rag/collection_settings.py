@@ -8,12 +8,14 @@ collections:
     judge: calibrated          # calibrated, model
     candidates: 40             # passages to rerank
     guards: [personal-data]    # beside those of LEDGE_GUARDS
+    guard_failure: refuse      # refuse, continue: when a guard's model or encoder cannot be asked
 ```
 
-Where a question goes to several collections the first that says something decides, and the guards of all are at work.
+Where a question goes to several collections the first that says something decides, the guards of all are at work, and
+one that refuses is enough to refuse.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,6 +33,7 @@ class CollectionSettings(ClosedModel):
     judge: Literal["calibrated", "model"] | None = None
     candidates: Annotated[int, Field(ge=1, le=100)] | None = None
     guards: tuple[Literal["personal-data", "topics"], ...] = ()
+    guard_failure: Literal["refuse", "continue"] | None = None
 
 
 CollectionName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,53}$")]
@@ -46,7 +49,7 @@ class SettingsOfCollections(ClosedModel):
         """Raises NotFound or InvalidInput for a file that is not there or wrong."""
         return cls() if path is None else read_document(path, cls)
 
-    def of(self, collections: Iterable[Collection], otherwise: CollectionSettings) -> CollectionSettings:
+    def of(self, collections: Sequence[Collection], otherwise: CollectionSettings) -> CollectionSettings:
         """What holds for a question to some collections.
 
         Args:
@@ -59,4 +62,8 @@ class SettingsOfCollections(ClosedModel):
             name: next((value for each in settings if (value := getattr(each, name)) is not None), None)
             for name in ("effort", "policy", "judge", "candidates")
         }
-        return CollectionSettings(**first, guards=tuple(guards))
+        failures = {
+            self.collections.get(it.name, otherwise).guard_failure or otherwise.guard_failure for it in collections
+        }
+        guard_failure: Literal["refuse", "continue"] = "refuse" if "refuse" in failures else "continue"
+        return CollectionSettings(**first, guards=tuple(guards), guard_failure=guard_failure)

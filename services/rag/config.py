@@ -29,6 +29,9 @@ class RagConfig(ServiceConfig):
     guards: Annotated[tuple[Literal["personal-data", "topics"], ...], NoDecode] = ()
     """What questions and answers are checked for, comma-separated: `personal-data` (e-mail addresses, telephone, card,
     bank account and network numbers are taken out), `topics` (those of `blocked_topics_file` are not talked about)."""
+    guard_failure: Literal["continue", "refuse"] = "continue"
+    """When the guard `topics` cannot ask the model, or the encoder: `continue` (the other of them decides, and
+    `degraded` says `topics`; where neither can, the text is kept back) or `refuse` (it is kept back)."""
     telephone_region: str = Field("GB", pattern="^[A-Z]{2}$")
     """Country (ISO 3166) whose telephone numbers are written without a country code."""
     blocked_topics_file: Path | None = None

@@ -234,7 +234,9 @@ async def test_the_models_classification_blocks_too(rag: "Rag") -> None:
 
 
 async def test_a_sentence_on_a_blocked_topic_is_not_sent(rag: "Rag") -> None:
-    answered = await ask(rag, "Ada Brandt, 52,000, pounds: control room", "personnel", effort=pb.FAST)
+    answered = await ask(rag, "Who leads the control room?", "personnel", effort=pb.FAST)
+    assert answered.text.startswith("Ada Brandt leads the control room")
+    assert [step.detail for step in answered.of("step") if step.name == "guard"][-1] == "blocked"
     assert "52,000" not in answered.text
     assert pb.Verdict.BLOCKED in kinds(answered)
     assert answered.text.endswith("I do not talk about salaries.")

@@ -59,6 +59,8 @@ class AskedAnswer:
     effort: Effort
     allowance: Allowance
     guards: tuple[str, ...]
+    refuses_unchecked: bool
+    """Whether nothing passes that not all the guards' deciders could decide of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Reader:
             effort=effort,
             allowance=_allowance(request.budget, effort.allowance),
             guards=settings.guards,
+            refuses_unchecked=settings.guard_failure == "refuse",
         )
 
 

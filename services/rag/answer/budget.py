@@ -25,11 +25,18 @@ class Allowance:
 
 
 class Budget:
-    """One answer's. Never gives more than the allowance, whatever is asked."""
+    """One answer's. Never gives more than the allowance, whatever is asked.
 
-    def __init__(self, allowance: Allowance, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        for_guards: steps to keep for them, so that what was found can be said; never more than half of all.
+    """
+
+    def __init__(
+        self, allowance: Allowance, clock: Callable[[], float] = time.monotonic, *, for_guards: int = 0
+    ) -> None:
         self._clock = clock
-        self._steps = allowance.steps
+        self._kept = min(for_guards, allowance.steps // 2)
+        self._steps = allowance.steps - self._kept
         self._tokens = allowance.tokens
         self._ends_s = clock() + allowance.wall_time_s
         self.steps_taken = 0
@@ -42,6 +49,19 @@ class Budget:
             self.exhausted = True
             return False
         self._steps -= 1
+        self.steps_taken += 1
+        return True
+
+    def take_guard_step(self) -> bool:
+        """Draws one step for the guards, first of those kept for them. Time does not matter here: the best answer by
+        the end of it is checked as well."""
+        if self._kept > 0:
+            self._kept -= 1
+        elif self._steps > 0:
+            self._steps -= 1
+        else:
+            self.exhausted = True
+            return False
         self.steps_taken += 1
         return True
 

@@ -35,7 +35,7 @@ class Effort:
 _BALANCED = frozenset(("route", "condense", "hop", "grade", "rewrite", "ground"))
 
 EFFORTS = {
-    pb.FAST: Effort(frozenset(("condense",)), 0, False, False, Allowance(steps=8, tokens=192, wall_time_s=30.0)),
-    pb.BALANCED: Effort(_BALANCED, 1, True, False, Allowance(steps=32, tokens=1024, wall_time_s=60.0)),
+    pb.FAST: Effort(frozenset(("condense",)), 0, False, False, Allowance(steps=16, tokens=192, wall_time_s=30.0)),
+    pb.BALANCED: Effort(_BALANCED, 1, True, False, Allowance(steps=48, tokens=1024, wall_time_s=60.0)),
     pb.THOROUGH: Effort(frozenset(MOVES), 2, True, True, Allowance(steps=80, tokens=4096, wall_time_s=120.0)),
 }

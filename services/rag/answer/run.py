@@ -8,12 +8,12 @@ from ledge.rag.v1 import rag_pb2 as pb
 
 from services.rag.answer.asked import AskedAnswer
 from services.rag.answer.budget import Budget
+from services.rag.answer.unsupported import not_checked
 from services.rag.answer.writing import Answer
 from services.rag.evidence.found import Found
 from services.rag.evidence.judging import NOTHING, Judgement
 from services.rag.evidence.search import Query
-from services.rag.guards.guards import Guards
-from services.rag.guards.topics import Topic
+from services.rag.guards.guards import Checked, Guards
 from services.rag.judges.judge import Judge
 
 Event = pb.AnswerResponse
@@ -56,6 +56,7 @@ class Run:
     """All that was searched by."""
     rewrites: int = 0
     is_blocked: bool = False
+    """Whether a guard has ended the answer."""
     answer: Answer = field(default_factory=Answer)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -111,11 +112,20 @@ class Run:
             self.did(name, detail, since_s)
         return True
 
-    def block(self, topic: Topic) -> None:
-        """Says what is said of a blocked topic, and nothing after it."""
+    def lets_pass(self, checked: Checked) -> bool:
+        """Where a text may not pass, says what is said instead, and nothing after it."""
+        if checked.may_pass:
+            return True
         self.is_blocked = True
-        self.tell(Event(verdict=pb.Verdict(kind=pb.Verdict.BLOCKED, reason=topic.name)))
-        self.tell(*self.answer.say(topic.saying))
+        if checked.blocked is not None:
+            self.tell(Event(verdict=pb.Verdict(kind=pb.Verdict.BLOCKED, reason=checked.blocked.name)))
+            self.tell(*self.answer.say(checked.blocked.saying))
+            return False
+        reason = "not all who should check it could"
+        self.tell(Event(verdict=pb.Verdict(kind=pb.Verdict.NOT_CHECKED, reason=reason)))
+        if not self.answer.text:
+            self.tell(*self.answer.say(not_checked(self.asked.language)))
+        return False
 
     def do_without(self, what: str) -> None:
         if what not in self.degraded:

@@ -1,4 +1,4 @@
-"""What is said when no document answers: that they do not, or that they were not asked."""
+"""What is said when no document answers: that they do not, or that they were not asked, or must not be."""
 
 from collections.abc import Mapping
 
@@ -30,6 +30,15 @@ _NOTHING_SAID = {
     "nl": "Er is nog niets gezegd.",
     "pt": "Ainda nada foi dito.",
 }
+_NOT_CHECKED = {
+    "en": "This cannot be checked at the moment, so I do not answer it. Please try again later.",
+    "de": "Das lässt sich im Moment nicht prüfen, darum antworte ich nicht. Bitte versuchen Sie es später noch einmal.",
+    "es": "Esto no se puede comprobar en este momento, por eso no respondo. Inténtelo de nuevo más tarde.",
+    "fr": "Cela ne peut pas être vérifié pour le moment, je ne réponds donc pas. Veuillez réessayer plus tard.",
+    "it": "Al momento non è possibile verificarlo, quindi non rispondo. Riprovi più tardi.",
+    "nl": "Dit kan nu niet worden gecontroleerd, daarom antwoord ik niet. Probeer het later nog eens.",
+    "pt": "De momento não é possível verificar isto, por isso não respondo. Tente de novo mais tarde.",
+}
 
 
 def dont_know(language: str) -> str:
@@ -45,6 +54,11 @@ def what_to_ask(language: str) -> str:
 def nothing_said(language: str) -> str:
     """Where the conversation is asked about and there is none."""
     return _in(_NOTHING_SAID, language)
+
+
+def not_checked(language: str) -> str:
+    """Where the guards must check and cannot."""
+    return _in(_NOT_CHECKED, language)
 
 
 def _in(sayings: Mapping[str, str], language: str) -> str:

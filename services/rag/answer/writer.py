@@ -1,10 +1,9 @@
 """Writes the answer of a run sentence by sentence: quoted or composed from the evidence, from the conversation, or not.
 
 sentence ─► guards ─► sent ─► does it follow from what it cites? ── no ──► marked in the stream
-              └─ blocked: not sent, and marked
+              └─ blocked, or not checked: not sent, and marked
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -12,14 +11,13 @@ import grpc
 from ledge.rag.v1 import rag_pb2 as pb
 
 from services.rag.answer.composing import Bounds, Composer, Sentence, Usage
+from services.rag.answer.guarding import guard
 from services.rag.answer.quoting import quotation
 from services.rag.answer.run import Event, Run
 from services.rag.answer.unsupported import dont_know, nothing_said, what_to_ask
 from services.rag.evidence.signals import Candidate
 
 MAX_ANSWER_TOKENS = 512
-LEAST_GUARDING_S = 0.5
-"""What the guards may take for a sentence when the wall time is over: the best answer by then is checked as well."""
 Span = tuple[int, int]
 """Characters [start, end) of the answer."""
 
@@ -111,27 +109,17 @@ class Writer:
 
     async def _say(self, run: Run, sentence: Sentence) -> Span | None:
         """Says a sentence as the guards leave it, and where it then stands; None where they do not let it pass."""
-        text = sentence.text
         marks: list[tuple[pb.Verdict.Kind, str]] = []
         if sentence.replaced:
             reason = "the evidence does not hold all numbers, names and dates of the sentence that stood here"
             marks.append((pb.Verdict.REPLACED_BY_QUOTE, reason))
-        if run.guards:
-            try:
-                async with asyncio.timeout(max(run.budget.remaining_s, LEAST_GUARDING_S)):
-                    checked = await run.guards.check(text, run.judge.topic)
-            except TimeoutError:
-                # What nobody has checked is not sent.
-                run.budget.exhausted = True
-                return None
-            if checked.blocked is not None:
-                run.block(checked.blocked)
-                return None
-            text = checked.text
-            if checked.taken_out:
-                marks.append((pb.Verdict.REDACTED, ", ".join(checked.taken_out)))
+        checked = await guard(run, sentence.text)
+        if checked is None or not run.lets_pass(checked):
+            return None
+        if checked.taken_out:
+            marks.append((pb.Verdict.REDACTED, ", ".join(checked.taken_out)))
         start = run.answer.next_start
-        said = list(run.answer.say(text, sentence.cited, run.guards.shown))
+        said = list(run.answer.say(checked.text, sentence.cited, run.guards.shown))
         end = len(run.answer.text)
         for kind, reason in marks:
             run.tell(Event(verdict=pb.Verdict(kind=kind, reason=reason, start=start, end=end)))

@@ -1,4 +1,4 @@
-"""Tells which blocked topic a text touches: by its likeness to the topic's examples, and by the model where it decides.
+"""Tells which blocked topic a text touches, by its likeness to the topic's examples and to harmless texts near it.
 
 ```yaml
 topics:
@@ -7,12 +7,17 @@ topics:
     examples:
       - How much does the director earn?
       - What is Ada's salary?
-    similarity: 0.6         # cosine to one of the examples from which a text counts as one
+    near:                   # harmless, and near it: what tells paraphrases from them
+      - When is pay day?
+      - What does a permit cost?
+    margin: 0.08            # a text that is by so much more like the examples than like anything `near` counts as one
+    similarity: 0.6         # without anything `near` in the file: cosine to an example from which a text counts as one
     saying: I do not talk about salaries.
 ```
 """
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -26,6 +31,10 @@ from services.kit.yaml_document import ClosedModel, read_document
 from services.rag.peers import Peers
 
 SAYING = "I can't help with that."
+LIKEST = 2
+"""Texts that a likeness is the mean of: one alone may share words by chance."""
+LEAST_LIKENESS = 0.25
+"""What is like neither the examples nor what is near them touches nothing, whatever the difference."""
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -35,6 +44,8 @@ class Topic(ClosedModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9 _-]{0,63}$")]
     description: Text
     examples: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
+    near: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
+    margin: Annotated[float, Field(gt=-1, le=1)] = 0.08
     similarity: Annotated[float, Field(gt=0, le=1)] = 0.6
     saying: Text = SAYING
 
@@ -51,6 +62,14 @@ class BlockedTopics(ClosedModel):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody decided of a text."""
+
+    topic: Topic | None
+    """None: it touches none of them."""
+
+
 class Topics:
     """Shared by all calls. The examples are encoded at the first question."""
 
@@ -58,8 +77,10 @@ class Topics:
         self.all = {topic.name: topic for topic in topics.topics}
         self._embedding = peers.embedding
         self._lock = asyncio.Lock()
-        self._examples: NDArray[np.float32] | None = None
-        self._of = [topic for topic in topics.topics for _ in (topic.description, *topic.examples)]
+        self._texts: list[str] = []
+        self._of = {topic.name: self._rows(topic.description, *topic.examples) for topic in topics.topics}
+        self._near = self._rows(*(text for topic in topics.topics for text in topic.near))
+        self._encoded: NDArray[np.float32] | None = None
 
     @classmethod
     def read(cls, path: Path, peers: Peers) -> "Topics":
@@ -67,21 +88,34 @@ class Topics:
         return cls(read_document(path, BlockedTopics), peers)
 
     async def nearest(self, text: str) -> Topic | None:
-        """The topic whose examples the text is most like, where it is like enough."""
+        """The topic that the text is most clearly like, where it is like one."""
         async with self._lock:
-            if self._examples is None:
-                texts = [said for topic in self.all.values() for said in (topic.description, *topic.examples)]
-                self._examples = await self._embed(texts)
-        likeness = self._examples @ (await self._embed([text]))[0]
-        over = [
-            (float(cosine), topic)
-            for cosine, topic in zip(likeness, self._of, strict=True)
-            if cosine >= topic.similarity
-        ]
-        return max(over, key=lambda it: it[0])[1] if over else None
+            if self._encoded is None:
+                self._encoded = await self._embed(self._texts)
+        cosines = self._encoded @ (await self._embed([text]))[0]
+        beyond = {name: self._beyond(topic, cosines) for name, topic in self.all.items()}
+        likest = max(beyond, key=lambda name: beyond[name])
+        return self.all[likest] if beyond[likest] >= 0 else None
+
+    def _beyond(self, topic: Topic, cosines: NDArray[np.float32]) -> float:
+        """How far a text is beyond where it begins to touch the topic; below zero: it does not."""
+        examples = cosines[self._of[topic.name]]
+        if not self._near.size:
+            return float(examples.max()) - topic.similarity
+        likeness = _likeness(examples)
+        return min(likeness - _likeness(cosines[self._near]) - topic.margin, likeness - LEAST_LIKENESS)
+
+    def _rows(self, *texts: str) -> NDArray[np.intp]:
+        """Adds texts to those that are encoded, and tells where."""
+        self._texts += texts
+        return np.arange(len(self._texts) - len(texts), len(self._texts))
 
     async def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         request = embedding_pb2.EmbedRequest(inputs=texts, input_type=embedding_pb2.QUERY, truncate=embedding_pb2.END)
         with step("embedding"):
             response = await self._embedding.Embed(request)
         return np.stack([np.frombuffer(embedding.dense, "<f4") for embedding in response.embeddings])
+
+
+def _likeness(cosines: NDArray[np.float32]) -> float:
+    return float(np.sort(cosines)[-LIKEST:].mean())

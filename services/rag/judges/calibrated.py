@@ -14,7 +14,7 @@ from services.rag.evidence.found import Found
 from services.rag.evidence.judging import Judgement
 from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
-from services.rag.guards.topics import Topic
+from services.rag.guards.topics import Told, Topic
 
 # Possessive throughout: what is asked comes from anybody, and no wording of it may make the match go back and forth.
 _SMALL_TALK = re.compile(
@@ -68,7 +68,7 @@ class CalibratedJudge:
     async def follows(self, sentence: str, cited: Sequence[Candidate]) -> bool | None:
         return None
 
-    async def topic(self, text: str, topics: Collection[Topic]) -> Topic | None:
+    async def topic(self, text: str, topics: Collection[Topic]) -> Told | None:
         return None
 
     async def is_useful(self, question: str, answer: str) -> bool | None:

@@ -10,7 +10,7 @@ from services.rag.evidence.found import Found
 from services.rag.evidence.judging import Judgement
 from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
-from services.rag.guards.topics import Topic
+from services.rag.guards.topics import Told, Topic
 
 MAX_PARTS = 3
 """Simpler questions that one is taken apart into."""
@@ -51,8 +51,8 @@ class Judge(Protocol):
         """Whether a sentence of the answer follows from what it cites."""
         ...
 
-    async def topic(self, text: str, topics: Collection[Topic]) -> Topic | None:
-        """Which of some topics a text belongs to; None: to none, or nobody knows."""
+    async def topic(self, text: str, topics: Collection[Topic]) -> Told | None:
+        """Which of some topics a text belongs to."""
         ...
 
     async def is_useful(self, question: str, answer: str) -> bool | None:

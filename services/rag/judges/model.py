@@ -22,7 +22,7 @@ from services.rag.evidence.found import Found
 from services.rag.evidence.judging import Judgement
 from services.rag.evidence.question import Question
 from services.rag.evidence.signals import Candidate
-from services.rag.guards.topics import Topic
+from services.rag.guards.topics import Told, Topic
 from services.rag.judges import decisions
 from services.rag.judges.calibrated import CalibratedJudge
 from services.rag.peers import Peers
@@ -90,13 +90,13 @@ class ModelJudge:
         decided = await self._decide(decisions.Follows, _notes(cited), f"Sentence: {harmless(sentence)}")
         return decided.supported if decided else None
 
-    async def topic(self, text: str, topics: Collection[Topic]) -> Topic | None:
+    async def topic(self, text: str, topics: Collection[Topic]) -> Told | None:
         by_name = {topic.name: topic for topic in topics}
         told = "\n".join(f"- {topic.name}: {harmless(topic.description)}" for topic in topics)
         one_of: Any = Literal[(*by_name, decisions.NO_TOPIC)]
         kind = create_model("Classified", __base__=decisions.Classified, topic=(one_of, ...))
         decided = await self._decide(kind, f"Topics:\n{told}", f"Text: {harmless(text)[:MAX_NOTE_CHARACTERS]}")
-        return by_name.get(decided.topic) if decided else None
+        return Told(by_name.get(decided.topic)) if decided else None
 
     async def is_useful(self, question: str, answer: str) -> bool | None:
         decided = await self._decide(decisions.Useful, _asked(question), f"Answer: {harmless(answer)}")

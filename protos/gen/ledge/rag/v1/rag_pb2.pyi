@@ -416,6 +416,7 @@ class Verdict(_message.Message):
         NOT_USEFUL: _ClassVar[Verdict.Kind]
         BLOCKED: _ClassVar[Verdict.Kind]
         REDACTED: _ClassVar[Verdict.Kind]
+        NOT_CHECKED: _ClassVar[Verdict.Kind]
     KIND_UNSPECIFIED: Verdict.Kind
     ANSWERED: Verdict.Kind
     NO_SUPPORT: Verdict.Kind
@@ -424,6 +425,7 @@ class Verdict(_message.Message):
     NOT_USEFUL: Verdict.Kind
     BLOCKED: Verdict.Kind
     REDACTED: Verdict.Kind
+    NOT_CHECKED: Verdict.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
