@@ -21,7 +21,9 @@ from services.kit.models.disk import readable
 from services.kit.profiles import Profile
 
 DISTRIBUTION = "ledge"
-EXTRAS = {engine: engine for engine in ("vllm", "sentence-transformers", "cross-encoder", "qdrant")}
+EXTRAS = {
+    engine: engine for engine in ("vllm", "sentence-transformers", "cross-encoder", "qdrant", "faster-whisper", "piper")
+}
 """Engines with an extra of their own; the others are in that of their service."""
 LEAST_FREE_BYTES = 256 * 2**20
 """Under this a run does not start: logs and documents would soon have no room."""
