@@ -52,14 +52,15 @@ class WhisperSession:
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Utterance]:
-        if not self._admitted:
-            self.batcher.admit(self.step_s)
-            self._admitted = True
+        # Who was let in is heard to the end: a file half written down is lost, and so is a talk.
+        self.batcher.begin(self.step_s, may_refuse=not self._admitted)
+        self._admitted = True
         utterance = WhisperUtterance(self)
         try:
             yield utterance
         finally:
             utterance.drop()
+            self.batcher.end()
 
 
 class WhisperUtterance:
@@ -81,6 +82,7 @@ class WhisperUtterance:
         self._samples += len(samples)
         while self._samples > LONGEST_SPEECH_SAMPLES:
             self.resume()
+            self._drop_partial()
             audio = self._audio()
             place = cut_place(audio)
             self._parts.append(self._submit(audio[:place], Kind.FINAL))
@@ -98,6 +100,7 @@ class WhisperUtterance:
             self._last = None
 
     async def partial(self) -> str | None:
+        asked_before = self._partial is not None
         if self._partial is None:
             self._partial = self._submit(self._audio(), Kind.PARTIAL)
         elif not self._partial.result.done():
@@ -105,7 +108,8 @@ class WhisperUtterance:
             length_s = window_length_s(len(audio), self._session.step_s)
             self._batcher.renew(self._partial, audio, length_s, self._deadline_s(Kind.PARTIAL))
         told = [window.result for window in (*self._parts, self._partial)]
-        await asyncio.wait(told, timeout=PATIENCE_S)
+        # Once a window: else a stream would be heard more slowly than it is spoken where decoding is slow.
+        await asyncio.wait(told, timeout=0 if asked_before else PATIENCE_S)
         if not all(result.done() for result in told):
             return None
         self._partial = None
@@ -115,9 +119,7 @@ class WhisperUtterance:
         return " ".join(one.text for one in heard if one is not None and one.text)
 
     async def finish(self) -> Hypothesis:
-        if self._partial is not None:
-            self._batcher.drop(self._partial)
-            self._partial = None
+        self._drop_partial()
         if self._last is None:
             self._last = self._submit(self._audio(), Kind.FINAL)
         else:
@@ -135,6 +137,11 @@ class WhisperUtterance:
         for window in (*self._parts, self._partial, self._last):
             if window is not None:
                 self._batcher.drop(window)
+
+    def _drop_partial(self) -> None:
+        if self._partial is not None:
+            self._batcher.drop(self._partial)
+            self._partial = None
 
     def _audio(self) -> Samples:
         if len(self._pieces) != 1:

@@ -53,6 +53,7 @@ class WindowBatcher:
         self._executor = ThreadPoolExecutor(settings.workers, thread_name_prefix="whisper")
         self._queue = WindowQueue()
         self._running: dict[asyncio.Task[None], Sequence[Window]] = {}
+        self._open = 0
         self._cost_s = 0.0
         """Of a second of window, in seconds of a worker; 0 until one was measured."""
         self._queue_seconds = telemetry.QUEUE_SECONDS.labels(QUEUE)
@@ -60,26 +61,37 @@ class WindowBatcher:
         self._batch_items = telemetry.BATCH_ITEMS.labels(QUEUE)
 
     def predicted_s(self, window_s: int) -> float:
-        """How long a final of this length would take, came it now."""
+        """How long a final of this length would take, if all who speak now ended now."""
         running_s = sum(window.window_s for batch in self._running.values() for window in batch) / 2
-        ahead_s = (self._queue.wanted_s() + running_s) / self._settings.workers
-        return self._cost_s * (ahead_s + window_s)
+        ahead_s = max(self._queue.wanted_s() + running_s, self._open * window_s)
+        return self._cost_s * (ahead_s / self._settings.workers + window_s)
 
-    def admit(self, window_s: int) -> None:
-        """Raises Overloaded where a final that came now would come later than is promised."""
+    def begin(self, window_s: int, *, may_refuse: bool) -> None:
+        """Counts an utterance whose final will have to be decoded; `end` once it is over.
+
+        Raises Overloaded where its final is predicted to come later than is promised, and it may be refused.
+        """
         predicted_s = self.predicted_s(window_s)
         objective_s = self._settings.objective_s
-        if predicted_s > objective_s and (self._running or len(self._queue)):
+        if may_refuse and self._open and predicted_s > objective_s:
+            WINDOWS.labels("final", "refused").inc()
             raise Overloaded(
-                f"asr is busy: the words would come after {predicted_s:.1f} s, which is over {objective_s:g} s",
+                f"asr hears {self._open} utterances: the words of one more might take {predicted_s:.1f} s, and "
+                f"{objective_s:g} s are promised",
                 retry_after_s=min(60.0, max(0.1, predicted_s - objective_s)),
             )
+        self._open += 1
+
+    def end(self) -> None:
+        """An utterance is over."""
+        self._open -= 1
 
     def submit(self, window: Window) -> None:
         """Queues it; its `result` will be set. Raises Overloaded where too many wait."""
         if window.kind is not Kind.PARTIAL:
             waiting = len(self._queue) - self._queue.count(Kind.PARTIAL)
             if waiting >= self._settings.max_waiting:
+                WINDOWS.labels(window.kind.name.lower(), "refused").inc()
                 raise Overloaded(
                     f"{waiting} pieces of speech wait to be heard",
                     retry_after_s=min(60.0, max(0.1, self.predicted_s(window.window_s))),
