@@ -15,7 +15,7 @@ TORCH_NEEDED_MB := 8000
 .SUFFIXES:
 .DELETE_ON_ERROR:
 # What the speech engines need of Debian; without it the suite starts without them, and says so.
-DEBIAN_PACKAGES := flite
+DEBIAN_PACKAGES := flite apertium-eng-spa
 # A machine without a network is told soon.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 

@@ -87,15 +87,17 @@ def make_whisper(
     (directory / "preprocessor_config.json").write_text(json.dumps(extractor))
 
 
-def make_catalogue(folder: Path, made: Sequence[Path]) -> dict[str, str]:
+def make_catalogue(
+    folder: Path, made: Sequence[Path], task: str = "asr", engine: str = "faster-whisper"
+) -> dict[str, str]:
     """A catalogue of made models, each in the directory of its id; returns the settings that make a service use it."""
     entries = [
         {
             "id": directory.name,
-            "tasks": ["asr"],
-            "engines": ["faster-whisper"],
+            "tasks": [task],
+            "engines": [engine],
             "origin": "random weights",
-            "description": "Says its script, whatever it hears.",
+            "description": "Tells nothing but its speed.",
             "licence": "Apache-2.0",
             "commercial_use": True,
             "memory": {"cpu_bytes": 500_000_000, "gpu_bytes": 0},
