@@ -271,16 +271,19 @@ class StoredChunk:
         np.maximum(greatest, of_groups[0], out=greatest)
         return greatest
 
-    def token_vectors(self, segment: StoredSegment) -> model_pb2.TokenVectors:
-        """Token vectors of the segment with those of its headings and its lead-in before them."""
+    def write_token_vectors(self, segment: StoredSegment, vectors: model_pb2.TokenVectors) -> model_pb2.TokenVectors:
+        """Fills in, and gives back, the segment's token vectors, with those of its headings and lead-in before them."""
         _, _, dimensions, scale, place, _, _ = self._layout
-        data = b"".join(
-            self.attachment[place + rows.start * dimensions : place + rows.stop * dimensions]
-            for rows in self.rows_of(segment)
+        vectors.data = b"".join(
+            [
+                self.attachment[place + rows.start * dimensions : place + rows.stop * dimensions]
+                for rows in self.rows_of(segment)
+            ]
         )
-        return model_pb2.TokenVectors(
-            data=data, dimensions=dimensions, encoding=model_pb2.TokenVectors.INT8, scale=scale
-        )
+        vectors.dimensions = dimensions
+        vectors.encoding = model_pb2.TokenVectors.INT8
+        vectors.scale = scale
+        return vectors
 
 
 def from_point(point: retrieval_pb2.Point) -> StoredChunk:

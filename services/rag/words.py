@@ -8,10 +8,13 @@ import re
 import threading
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 import Stemmer
 
 CACHED_WORDS = 100_000
+CACHED_TEXTS = 4096
+MAX_CACHED_CHARACTERS = 4096
 MAX_WORD_CHARACTERS = 64
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)+|[^\W_]+(?:['’][^\W_]+)*")
@@ -43,6 +46,8 @@ class Words:
         self._lock = threading.Lock()
         self._stemmer = Stemmer.Stemmer(name) if name else None
         self._stems: dict[str, str] = {}
+        # A passage is weighed for many questions, and several times for one that takes several steps.
+        self._stems_of = lru_cache(CACHED_TEXTS)(self._cut)
 
     def of(self, text: str) -> list[Word]:
         """All words in order, with their places."""
@@ -50,10 +55,13 @@ class Words:
             Word(match.group(), self._stem(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)
         ]
 
-    def stems(self, text: str) -> list[str]:
+    def stems(self, text: str) -> tuple[str, ...]:
         """The stems alone."""
+        return self._stems_of(text) if len(text) <= MAX_CACHED_CHARACTERS else self._cut(text)
+
+    def _cut(self, text: str) -> tuple[str, ...]:
         known = self._stems
-        return [known.get(word) or self._stem(word) for word in _WORD.findall(text)]
+        return tuple([known.get(word) or self._stem(word) for word in _WORD.findall(text)])
 
     def _stem(self, word: str) -> str:
         stem = self._stems.get(word)

@@ -84,7 +84,7 @@ def test_token_vectors_are_those_of_headings_lead_in_and_own_words() -> None:
     expected = [vector for start, vector in headings.items() if start < lead_in_start]
     expected += [vector for start, vector in lead_in.items() if lead_in_start <= start < own_start]
     expected += [vector for start, vector in own.items() if start >= own_start]
-    vectors = unpacked(stored.token_vectors(stored.segments[2]))
+    vectors = unpacked(stored.write_token_vectors(stored.segments[2], model_pb2.TokenVectors()))
     assert vectors.shape == (8, DIMENSIONS)
     assert np.abs(vectors - np.stack(expected)).max() < 0.01
 
@@ -168,7 +168,7 @@ def test_any_chunk_comes_back(parts: list[tuple[str, str]], headings: list[str])
         (segment.start, segment.end, segment.lead_in) for segment in segments
     ]
     for segment in stored.segments:
-        assert len(stored.token_vectors(segment).data) % DIMENSIONS == 0
+        assert len(stored.write_token_vectors(segment, model_pb2.TokenVectors()).data) % DIMENSIONS == 0
     values = rng.random((len(stored.token_rows()), 3))
     for segment, greatest in zip(stored.segments, stored.greatest(values), strict=True):
         own = np.vstack([values[rows] for rows in stored.rows_of(segment)])

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from docx.document import Document
 from google.protobuf.json_format import MessageToDict
+from ledge.model.v1 import model_pb2
 from ledge.rag.v1 import rag_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2
 
@@ -74,7 +75,7 @@ async def test_a_chunk_is_stored_with_its_place_and_its_segments(
     texts = [(charges.body[segment.start : segment.end], segment.lead_in) for segment in charges.segments]
     assert texts[2] == ("Fare: Return; Price: 10.80", "These are for adults.")
     assert charges.dense().shape == (3, 64)
-    row = charges.token_vectors(charges.segments[2])
+    row = charges.write_token_vectors(charges.segments[2], model_pb2.TokenVectors())
     # handbook, charges | adults | fare, return, price, 10, 80: "these are for" and marks have no row
     assert len(row.data) == 8 * row.dimensions
     assert {point.text for point in await points(retrieval, collection)} == {

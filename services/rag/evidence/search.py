@@ -22,7 +22,7 @@ from ledge.retrieval.v1 import retrieval_pb2
 from numpy.typing import NDArray
 
 from services.kit.errors import step
-from services.rag.chunk_record import WITH_SEGMENTS, WITHOUT_SEGMENTS, from_point
+from services.rag.chunk_record import WITH_SEGMENTS, WITHOUT_SEGMENTS, StoredChunk, from_point
 from services.rag.collections import Collection
 from services.rag.evidence.courtesies import bare
 from services.rag.evidence.found import Found
@@ -172,9 +172,10 @@ class Search:
             query=query.question.text,
             query_vectors=query.tokens,
             query_weights=query.token_weights,
-            passages=[_to_passage(passage) for passage in found],
             truncate=True,
         )
+        for passage in found:
+            _write(passage.chunk, request.passages.add())
         try:
             async with asyncio.timeout(RERANK_TIMEOUT_S):
                 with step("reranking"):
@@ -199,12 +200,9 @@ class Search:
         ]
 
 
-def _to_passage(passage: Found) -> reranking_pb2.Passage:
-    chunk = passage.chunk
-    return reranking_pb2.Passage(
-        text=chunk.body,
-        segments=[
-            reranking_pb2.Segment(text=chunk.body[segment.start : segment.end], vectors=chunk.token_vectors(segment))
-            for segment in chunk.segments
-        ],
-    )
+def _write(chunk: StoredChunk, passage: reranking_pb2.Passage) -> None:
+    """Filled in where it is sent from: a message that is put into another is copied, vectors and all."""
+    passage.text = chunk.body
+    for segment in chunk.segments:
+        told = passage.segments.add(text=chunk.body[segment.start : segment.end])
+        chunk.write_token_vectors(segment, told.vectors)
