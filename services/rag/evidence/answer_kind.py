@@ -5,6 +5,9 @@ unknown, and nothing is concluded from it.
 """
 
 import re
+from functools import lru_cache
+
+CACHED_TEXTS = 8192
 
 _NUMBER_WORD = (
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|"
@@ -128,4 +131,10 @@ def wanted(question: str) -> tuple[str, ...]:
 def holds(text: str, kinds: tuple[str, ...], question: str) -> bool:
     """Whether the text holds something of one of the kinds that the question does not say itself."""
     asked = question.casefold()
-    return any(match.group().strip().casefold() not in asked for kind in kinds for match in _LOOKS[kind].finditer(text))
+    return any(found not in asked for kind in kinds for found in _found(text, kind))
+
+
+@lru_cache(CACHED_TEXTS)
+def _found(text: str, kind: str) -> tuple[str, ...]:
+    """What looks like an answer of the kind; a segment is looked at for many questions."""
+    return tuple([match.group().strip().casefold() for match in _LOOKS[kind].finditer(text)])
