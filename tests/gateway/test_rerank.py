@@ -90,7 +90,6 @@ async def test_text_embeddings_inference_clients_find_their_paths(http: httpx.As
     ("path", "fields", "told"),
     [
         ("/embed", {"inputs": []}, "at least 1"),
-        ("/embed", {"inputs": "a", "normalize": False}, "normalize"),
         ("/embed", {"inputs": "a", "prompt_name": "other"}, "prompt_name"),
         ("/embed", {"inputs": "word " * 300}, "tokens"),
         ("/rerank", {"query": "a", "texts": []}, "at least 1"),

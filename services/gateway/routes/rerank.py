@@ -48,7 +48,8 @@ class RerankRequest(Body):
 @router.post("/v1/rerank")
 async def rerank(body: RerankRequest, request: Request) -> Response:
     """Jina's, and Cohere's first version: the documents come back with their scores unless they are not wanted."""
-    return await _reranked(body, request, body.return_documents is not False)
+    # Clients of Jina's want to see what was used; tokens are not counted here, so it is null.
+    return await _reranked(body, request, body.return_documents is not False, usage=None)
 
 
 @router.post("/v2/rerank")
@@ -57,7 +58,7 @@ async def rerank_v2(body: RerankRequest, request: Request) -> Response:
     return await _reranked(body, request, bool(body.return_documents))
 
 
-async def _reranked(body: RerankRequest, request: Request, with_documents: bool) -> Response:
+async def _reranked(body: RerankRequest, request: Request, with_documents: bool, **told_too: Any) -> Response:
     peers: Peers = request.app.state.peers
     texts = body.texts()
     call = pb.RerankRequest(
@@ -75,4 +76,5 @@ async def _reranked(body: RerankRequest, request: Request, with_documents: bool)
             told["document"] = {"text": texts[result.index]}
         results.append(told)
     served = current_call()
-    return JSONResponse({"id": served.request_id if served else "", "model": response.model, "results": results})
+    request_id = served.request_id if served else ""
+    return JSONResponse({"id": request_id, "model": response.model, "results": results, **told_too})

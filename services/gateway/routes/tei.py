@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request
 from ledge.embedding.v1 import embedding_pb2
 from ledge.reranking.v1 import reranking_pb2
-from pydantic import Field, model_validator
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import MAX_UINT32, Body, JsonRoute
@@ -19,18 +19,13 @@ PROMPTS = {"query": embedding_pb2.QUERY, "passage": embedding_pb2.PASSAGE, "docu
 
 
 class EmbedRequest(Body):
+    """Vectors have length one whatever `normalize` says: Haystack sends false unless it is told otherwise."""
+
     inputs: str | Annotated[list[str], Field(min_length=1, max_length=2048, fail_fast=True)]
     truncate: bool = False
     truncation_direction: Annotated[str, Field(pattern="^(?i:left|right)$")] = "right"
     prompt_name: Literal["query", "passage", "document"] = "passage"
     dimensions: Annotated[int | None, Field(ge=1, le=MAX_UINT32)] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_ignored_that_changes_the_answer(cls, body: Any) -> Any:
-        if isinstance(body, dict) and body.get("normalize") is False:
-            raise ValueError("normalize is always true")
-        return body
 
 
 class RerankRequest(Body):
