@@ -20,14 +20,19 @@ class ServiceProcess:
     """One `python -m services.<name>` with `LEDGE_*` settings; `wait_for` follows its log."""
 
     def __init__(
-        self, name: str, settings: dict[str, str] | None = None, cwd: Path = ROOT, module: str | None = None
+        self,
+        name: str,
+        settings: dict[str, str] | None = None,
+        cwd: Path = ROOT,
+        module: str | None = None,
+        python: str = sys.executable,
     ) -> None:
         defaults = {"LEDGE_PORT": "0", "LEDGE_OPS_PORT": "0", "LEDGE_SETTLE_S": "0", "LEDGE_DRAIN_S": "10"}
         self.name = name
         self.log: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module or f"services.{name}"],
+            [python, "-m", module or f"services.{name}"],
             env={**os.environ, **defaults, **(settings or {})},
             stderr=subprocess.PIPE,
             text=True,

