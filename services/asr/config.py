@@ -14,10 +14,10 @@ class AsrConfig(ServiceConfig):
     """`pocketsphinx` (English, model in its wheel, any CPU), `faster-whisper` (Whisper: a hundred languages, CPU or
     GPU), or `scripted` (counts half seconds; for tests)."""
     model: str = ""
-    """Id of the model in the catalogue; pocketsphinx brings its own."""
-    workers: int = Field(2, ge=1, le=64)
-    """Utterances decoded side by side. In `pocketsphinx` each is a process of some 100 MB. In `faster-whisper` each is
-    a batch: on a CPU as many as cores, on a GPU one or two."""
+    """Id of the model in the catalogue. pocketsphinx brings its own; without one `faster-whisper` runs whisper-base."""
+    workers: int = Field(0, ge=0, le=64)
+    """Utterances decoded side by side; 0: as suits the engine. In `pocketsphinx` each is a process of some 100 MB (0: 2
+    of them). In `faster-whisper` each decodes a batch (0: as many as there are cores, on a GPU 1)."""
     threads: int = Field(1, ge=1, le=256)
     """Threads of each worker of `faster-whisper`; workers of one thread do more than one worker of many."""
     device: Literal["cpu", "cuda"] = "cpu"

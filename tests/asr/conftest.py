@@ -1,6 +1,7 @@
 """The asr service as real processes, one an engine, and stubs that talk to them."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from tests.processes import ServiceProcess
 
 NEEDS = {"scripted": "faster_whisper", "pocketsphinx": "pocketsphinx", "faster-whisper": "faster_whisper"}
 SCRIPT = "please open the window before the meeting begins"
+HEARD = "one two three four five six seven eight nine ten gate tower river pump hill"
 Start = Callable[[str], ServiceProcess]
 
 
@@ -21,6 +23,21 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("whisper")
     make_whisper(folder / "whisper-micro", SHAPES["micro"], SCRIPT.split())
     return make_catalogue(folder, [folder / "whisper-micro"]) | {"LEDGE_MODEL": "whisper-micro"}
+
+
+@pytest.fixture(scope="session")
+def hearing_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One whose words depend on what it hears."""
+    directory = tmp_path_factory.mktemp("hearing") / "whisper-hearing"
+    make_whisper(directory, SHAPES["micro"], HEARD.split(), hears=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def hearing(hearing_model: Path) -> dict[str, str]:
+    """Settings that make the service run it."""
+    settings = make_catalogue(hearing_model.parent, [hearing_model])
+    return settings | {"LEDGE_ENGINE": "faster-whisper", "LEDGE_MODEL": hearing_model.name}
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +55,18 @@ def asr(request: pytest.FixtureRequest, start: Start) -> ServiceProcess:
 @pytest.fixture
 async def stub(asr: ServiceProcess) -> AsyncIterator[rpc.AsrServiceStub]:
     async with grpc.aio.insecure_channel(asr.address) as channel:
+        yield rpc.AsrServiceStub(channel)
+
+
+@pytest.fixture(params=["scripted", "faster-whisper"])
+def quick_asr(request: pytest.FixtureRequest, start: Start) -> ServiceProcess:
+    """The engines that take long audio in no time, in turn."""
+    return start(request.param)
+
+
+@pytest.fixture
+async def quick(quick_asr: ServiceProcess) -> AsyncIterator[rpc.AsrServiceStub]:
+    async with grpc.aio.insecure_channel(quick_asr.address) as channel:
         yield rpc.AsrServiceStub(channel)
 
 

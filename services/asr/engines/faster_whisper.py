@@ -5,6 +5,7 @@ each worker has a core of its own. See `services/asr/whisper`.
 """
 
 import asyncio
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from services.asr.whisper.window_batcher import BatcherSettings, WindowBatcher
 from services.kit.errors import EngineFailed, InvalidInput, NotFound
 from services.kit.models import CatalogEntry, ModelStore
 
+DEFAULT_MODEL = "whisper-base"
 FILES = ("model.bin", "config.json", "tokenizer.json")
 """Without its tokeniser faster-whisper would look for one at the hub."""
 UNTAUGHT = "turbo"
@@ -29,14 +31,14 @@ UNTAUGHT = "turbo"
 class FasterWhisper:
     """One Whisper model for all streams."""
 
-    def __init__(self, decoder: WhisperDecoder, model: Model, config: AsrConfig) -> None:
+    def __init__(self, decoder: WhisperDecoder, model: Model, config: AsrConfig, workers: int) -> None:
         self.model = model
         self._decoder = decoder
         self._config = config
         self._batcher = WindowBatcher(
             decoder.decode,
             BatcherSettings(
-                workers=config.workers,
+                workers=workers,
                 most_windows=config.batch_windows,
                 max_waiting=config.max_waiting_utterances,
                 objective_s=config.final_objective_s,
@@ -60,19 +62,20 @@ async def load_faster_whisper(config: AsrConfig) -> FasterWhisper:
     if find_spec("faster_whisper") is None:
         raise NotFound("faster-whisper is not installed: run `pip install 'ledge[faster-whisper]'`")
     store = await asyncio.to_thread(ModelStore.from_environment)
-    entry = store.catalog.entry(config.model)
+    entry = store.catalog.entry(config.model or DEFAULT_MODEL)
     if "faster-whisper" not in entry.engines:
         raise InvalidInput(f"LEDGE_MODEL: {entry.id} runs in {', '.join(entry.engines)}, not in faster-whisper")
     directory = await asyncio.to_thread(store.require, entry.id)
-    decoder = await asyncio.to_thread(_load, directory, config)
-    engine = FasterWhisper(decoder, _model(entry, decoder), config)
+    workers = config.workers or (len(os.sched_getaffinity(0)) if config.device == "cpu" else 1)
+    decoder = await asyncio.to_thread(_load, directory, config, workers)
+    engine = FasterWhisper(decoder, _model(entry, decoder), config, workers)
     # Primed: the first windows take longer, and tell how long later ones will take.
     for _ in range(2):
-        await asyncio.gather(*(_hear_nothing(engine) for _ in range(config.workers)))
+        await asyncio.gather(*(_hear_nothing(engine) for _ in range(workers)))
     return engine
 
 
-def _load(directory: Path, config: AsrConfig) -> WhisperDecoder:
+def _load(directory: Path, config: AsrConfig, workers: int) -> WhisperDecoder:
     missing = [name for name in FILES if not (directory / name).exists()]
     if missing:
         raise EngineFailed(f"{directory.name} lacks {', '.join(missing)}")
@@ -85,7 +88,7 @@ def _load(directory: Path, config: AsrConfig) -> WhisperDecoder:
             device=config.device,
             compute_type=compute_type,
             cpu_threads=config.threads,
-            num_workers=config.workers,
+            num_workers=workers,
             local_files_only=True,
         )
         return WhisperDecoder(model)
@@ -109,6 +112,8 @@ def _model(entry: CatalogEntry, decoder: WhisperDecoder) -> Model:
 
 
 async def _hear_nothing(engine: FasterWhisper) -> None:
-    async with engine.session(Options(), live=False).listen() as utterance:
+    session = engine.session(Options(), live=False)
+    session.admitted = True
+    async with session.listen() as utterance:
         await utterance.feed(np.zeros(SAMPLE_RATE_HZ, np.float32))
         await utterance.finish()

@@ -23,6 +23,7 @@ from services.kit.worker_process import Worker, WorkerPool
 STEP_SAMPLES = SAMPLE_RATE_HZ // 2
 """Decoded in one call while an utterance is spoken."""
 LANGUAGE = "en-US"
+DEFAULT_WORKERS = 2
 
 
 class Pocketsphinx:
@@ -117,18 +118,19 @@ async def load_pocketsphinx(config: AsrConfig) -> Pocketsphinx:
     """Raises NotFound where pocketsphinx is not installed."""
     if find_spec("pocketsphinx") is None:
         raise NotFound("pocketsphinx is not installed: run `pip install 'ledge[asr]'`")
+    workers = config.workers or DEFAULT_WORKERS
     pool = WorkerPool(
         "services.asr.pocketsphinx_process",
-        size=config.workers,
+        size=workers,
         max_waiting=config.max_waiting_utterances,
         call_timeout_s=config.decode_timeout_s,
         name="asr",
     )
     await pool.start()
-    engine = Pocketsphinx(pool, config.workers)
+    engine = Pocketsphinx(pool, workers)
     # Primed: the first utterance of a decoder takes longer.
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(config.workers):
+        for _ in range(workers):
             utterance = await stack.enter_async_context(engine.session(Options(), live=False).listen())
             await utterance.feed(np.zeros(STEP_SAMPLES, np.float32))
             await utterance.finish()

@@ -26,6 +26,9 @@ from services.asr.whisper.word_times import word_times
 BCP47 = {"jw": "jv"}
 """Where Whisper's code is another than today's."""
 
+MOST_HOTWORD_TOKENS = 223
+"""As many as Whisper was taught to see of the text before."""
+
 Encoded = NDArray[np.generic]
 """(1, steps, width), in the type that the model computes in."""
 
@@ -55,8 +58,9 @@ class WhisperDecoder:
         if not hotwords:
             return []
         tokenizer = self._tokenizer(next(iter(self._codes.values())), Task.TRANSCRIBE)
-        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True, hotwords=", ".join(hotwords))
-        return [int(token) for token in prompt[1 : prompt.index(tokenizer.sot)]]
+        tokens = tokenizer.encode(" " + ", ".join(hotword.strip() for hotword in hotwords))
+        # Whisper's own marks stand behind the end of text; a hotword that is spelled like one steers nothing.
+        return [token for token in tokens if token < tokenizer.eot][:MOST_HOTWORD_TOKENS]
 
     def decode(self, windows: Sequence[Window]) -> list[Hypothesis | None]:
         """One result a window, in order; None for what nobody waits for, and for a partial that repeats itself.

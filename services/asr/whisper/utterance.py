@@ -48,13 +48,13 @@ class WhisperSession:
         self.live = live
         self.step_s = step_s
         self.beam_size = beam_size
-        self._admitted = False
+        self.admitted = False
+        """Whether it was let in, and is heard to the end: a file half written down is lost, and so is a talk."""
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Utterance]:
-        # Who was let in is heard to the end: a file half written down is lost, and so is a talk.
-        self.batcher.begin(self.step_s, may_refuse=not self._admitted)
-        self._admitted = True
+        self.batcher.begin(self.step_s, may_refuse=not self.admitted)
+        self.admitted = True
         utterance = WhisperUtterance(self)
         try:
             yield utterance

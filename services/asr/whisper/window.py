@@ -17,9 +17,9 @@ TOKENS_PER_S = 16
 """Twice what Whisper's own limit allows a second: in a shorter window it leaves no room for endless repetition."""
 MOST_TOKENS = 224
 """Half of the decoder's positions; the other half is for what stands before."""
-MARGIN_SAMPLES = SAMPLE_RATE_HZ // 4
-"""Silence behind the speech in every window: Whisper wants to hear that it ends."""
-LONGEST_SPEECH_SAMPLES = LONGEST_S * SAMPLE_RATE_HZ - MARGIN_SAMPLES
+MARGIN_SAMPLES = SAMPLE_RATE_HZ
+"""Silence behind the speech in a window shorter than Whisper's own, so that it hears the end."""
+LONGEST_SPEECH_SAMPLES = LONGEST_S * SAMPLE_RATE_HZ
 CUT_SAMPLES = 5 * SAMPLE_RATE_HZ
 """The last part of a full window, in which the quietest place to cut is sought."""
 QUIET_SAMPLES = SAMPLE_RATE_HZ // 10

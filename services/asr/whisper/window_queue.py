@@ -49,7 +49,10 @@ class WindowQueue:
         return stale
 
     def take(self, most: int, *, shares: int = 1, partials: bool = True) -> list[Window]:
-        """The most urgent window, and those of its bucket that are next; a partial never joins what is none.
+        """The most urgent window, and those of its bucket and kind that are next.
+
+        On a CPU each window of a batch is encoded before any is written down: no final waits for what is less urgent,
+        and batches of what is no final are half as large, so that a final that comes meanwhile waits less.
 
         Args:
             most: windows in a batch.
@@ -60,11 +63,8 @@ class WindowQueue:
         if not ready:
             return []
         first = min(ready, key=_urgency)
-        alike = [
-            window
-            for window in ready
-            if window.bucket == first.bucket and (window.kind is Kind.PARTIAL) is (first.kind is Kind.PARTIAL)
-        ]
+        alike = [window for window in ready if window.bucket == first.bucket and window.kind is first.kind]
+        most = most if first.kind is Kind.FINAL else max(1, most // 2)
         batch = sorted(alike, key=_urgency)[: min(most, -(-len(alike) // shares))]
         for window in batch:
             self._waiting.remove(window)

@@ -3,6 +3,9 @@
 A model made here computes all that a trained one of its shape computes, and says the script whatever it hears: the
 encodings of the decoder's positions, made far larger than the rest, choose the words one after the other, and then the
 end. It tells how fast a shape is, how batches, deadlines and callers behave; it cannot tell how well speech is heard.
+
+One that `hears` instead says a few of the script's words as its random weights make them out of the sound: not what was
+said, but the same for the same sound and most often something else for another, so that mixed up answers are noticed.
 """
 
 import hashlib
@@ -27,6 +30,11 @@ FULL_VOCABULARY = 51_865
 LANGUAGES = ("en", "es", "de", "fr")
 FIRST_SPOKEN = 3
 """The prompt is start, language, task, no timestamps; from its last position on the script is spoken."""
+HEARD_WORDS = 8
+EAR, ATTENTION = 100.0, 100.0
+"""How far sound stands above the places in the encoder, and what it hears above all else in the decoder."""
+UNSAID, UNENDED = -1e4, -3.0
+"""What other words, and an early end, are held back by."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +60,20 @@ SHAPES = {
 
 
 def make_whisper(
-    directory: Path, shape: Shape, script: Sequence[str], *, quantization: str = "int8", seed: int = 1
+    directory: Path,
+    shape: Shape,
+    script: Sequence[str],
+    *,
+    hears: bool = False,
+    quantization: str = "int8",
+    seed: int = 1,
 ) -> None:
     """Writes the files that CTranslate2 and faster-whisper read into a new directory.
 
     Args:
-        script: words in lower case, as many as fit behind the prompt. The same seed gives the same bytes.
+        script: words in lower case, as many as fit behind the prompt.
+        hears: the words are chosen by the sound, out of the script's.
+        seed: the same gives the same bytes.
     """
     random = np.random.default_rng(seed)
     tokeniser = _tokeniser(script)
@@ -67,6 +83,8 @@ def make_whisper(
     spec = specs.WhisperSpec(shape.encoder_layers, shape.heads, shape.decoder_layers, shape.heads)
     _fill(spec, shape, len(vocabulary), random)
     _give_script(spec, shape, ids[f"<|{LANGUAGES[0]}|>"], spoken, random)
+    if hears:
+        _give_ears(spec, shape, spoken, random)
     spec.register_vocabulary(vocabulary)
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [ids["Ġ"], ids["<|endoftext|>"]]
@@ -193,6 +211,23 @@ def _give_script(
         positions[place] = LOUD * embeddings[spoken[min(place - FIRST_SPOKEN, len(spoken) - 1)]]
     spec.decoder.position_encodings.encodings = positions
     spec.decoder.projection.weight = embeddings
+
+
+def _give_ears(spec: specs.WhisperSpec, shape: Shape, spoken: Sequence[int], random: np.random.Generator) -> None:
+    """Positions choose no word any more, but still the end; what is heard is loud; only the script's words are said."""
+    decoder = spec.decoder
+    positions = decoder.position_encodings.encodings
+    positions[FIRST_SPOKEN : FIRST_SPOKEN + HEARD_WORDS] = random.standard_normal((HEARD_WORDS, shape.width))
+    positions[FIRST_SPOKEN + HEARD_WORDS :] = LOUD * decoder.embeddings.weight[spoken[-1]]
+    for conv in (spec.encoder.conv1, spec.encoder.conv2):
+        conv.weight = conv.weight * np.float32(EAR)
+    for layer in decoder.layer:
+        for linear in layer.attention.linear[1:]:
+            linear.weight = linear.weight * np.float32(ATTENTION)
+    bias = np.full(len(decoder.embeddings.weight), UNSAID, np.float32)
+    bias[list(spoken)] = 0
+    bias[spoken[-1]] = UNENDED
+    decoder.projection.bias = bias
 
 
 def _sinusoids(length: int, width: int) -> NDArray[np.float32]:
