@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 LEDGE := $(BIN)/ledge
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# Tests mostly wait for processes that they started; those of one file share them.
+TEST_PROCESSES ?= 2
 BENCHES ?= llm embedding retrieval ingest rag orchestration start
 # What an installed default environment and its models take, with room for documents.
 NEEDED_MB := 1500
@@ -63,7 +65,7 @@ check: .venv/.dev ## formatter, linter, types, structure and contracts: under a 
 
 test: .venv/.test ## all tests, ending in the runner's closing line
 	@$(LEDGE) models pull
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-clients: .venv/.test .venv-clients/.made .venv-speech-clients/.made ## the doors by clients from PyPI, which get environments of their own
 	@CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python \

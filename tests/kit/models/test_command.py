@@ -176,10 +176,10 @@ def test_a_stopped_download_of_a_wheel_leaves_nothing(
     write_catalog(site / "deploy" / "models.yaml", entry("tiny", ["pypi://tiny-model==1.0#tiny_model/data"]))
     name = "tiny_model-1.0-py3-none-any.whl"
     server.files["/wheels/"] = f'<!DOCTYPE html><a href="{name}">{name}</a>'.encode()
-    server.files[f"/wheels/{name}"] = bytes(2_000_000)
+    server.files[f"/wheels/{name}"] = bytes(32_000_000)
     for setting in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{server.url}/wheels/", "PIP_NO_CACHE_DIR": "1"}.items():
         monkeypatch.setenv(*setting)
-    # More than the page, less than the wheel.
+    # More than the page, less than the wheel; what is left is more than a socket takes from a server unread.
     server.hold_after_bytes = 1_000_000
     pulling = start(site, "pull", "tiny")
     server.wait_for_hold(f"/wheels/{name}")
