@@ -25,6 +25,7 @@ from services.gateway.routes import (
     completions,
     embeddings,
     health,
+    libretranslate,
     metadata,
     models,
     ranking,
@@ -37,6 +38,7 @@ from services.gateway.routes import (
 from services.gateway.routes.mcp import McpDoor
 from services.gateway.uploads import Uploads
 from services.kit import ops
+from services.kit.auth import Keys
 from services.kit.errors import LedgeError
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -48,6 +50,7 @@ ROUTES = {
     "nemo retriever": (ranking,),
     "cohere and jina": (rerank,),
     "text embeddings inference": (tei,),
+    "libretranslate": (libretranslate,),
     "rag blueprint": (blueprint_answers, blueprint_documents, blueprint_collections),
     "management": (health, metadata),
 }
@@ -67,6 +70,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     )
     app.state.peers = peers
     app.state.status = status
+    app.state.keys = Keys(config.keys())
     app.state.origins = frozenset(config.cors_allow_origins)
     app.state.uploads = Uploads(peers.rag_uploads, config.max_uploads)
     app.state.audio_uploads = AudioUploads(config.max_audio_uploads)

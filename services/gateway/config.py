@@ -29,6 +29,8 @@ class GatewayConfig(ServiceConfig):
     """Address of the speech recognition service. Empty: there is none, and `/v1/audio/transcriptions` says so."""
     tts_address: str = ""
     """Address of the text-to-speech service. Empty: there is none, and `/v1/audio/speech` says so."""
+    translation_address: str = ""
+    """Address of the translation service. Empty: there is none, and `/translate` says so."""
     rag_model: str = "ledge-rag"
     """The model name that answers from documents on `/v1/chat/completions`."""
     model_aliases: CommaList = ()

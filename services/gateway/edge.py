@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.config import GatewayConfig
+from services.gateway.error_shapes import LIBRETRANSLATE
 from services.gateway.errors import BodyRefused, ledge_error, refusal, response_of
 from services.kit import telemetry
 from services.kit.auth import Keys
@@ -27,6 +28,8 @@ CLOSE = {"connection": "close"}
 UPLOADS = frozenset({("POST", "/v1/documents"), ("PATCH", "/v1/documents")})
 """What takes files, which are never held in memory."""
 AUDIO = frozenset({("POST", "/v1/audio/transcriptions"), ("POST", "/v1/audio/translations")})
+KEY_IN_BODY = frozenset(LIBRETRANSLATE)
+"""Whose clients send the key with the rest; where there is none in the header, the route looks at it."""
 LINGER_S = 3.0
 LINGER_BODIES = 16
 """How long, and how many times the largest body, is read and thrown away after a body was refused."""
@@ -83,7 +86,7 @@ class Edge:
 
         try:
             limit_bytes = self._limits_bytes.get((scope["method"], scope["path"]), self._max_body_bytes)
-            call = self._let_in(headers, call, limit_bytes)
+            call = self._let_in(headers, call, limit_bytes, key_in_body=scope["path"] in KEY_IN_BODY)
             await self._app(scope, self._bounded(receive, call, limit_bytes), send_told)
         except BodyRefused as refused:
             await self._refuse_body(refused, scope, receive, send_told)
@@ -111,9 +114,12 @@ class Edge:
             extra["tenant"] = call.tenant
         log.info("call", extra=extra)
 
-    def _let_in(self, headers: Headers, call: CallContext, limit_bytes: int) -> CallContext:
+    def _let_in(
+        self, headers: Headers, call: CallContext, limit_bytes: int, *, key_in_body: bool = False
+    ) -> CallContext:
         """Checks what the headers alone tell, and enters the call with its tenant."""
-        tenant = self._keys.tenant(headers.get("authorization", ""))
+        shown = headers.get("authorization", "")
+        tenant = "" if key_in_body and not shown else self._keys.tenant(shown)
         if self._in_flight > self._max_concurrent_calls:
             raise Overloaded(f"the gateway already serves {self._max_concurrent_calls} requests", retry_after_s=1)
         call = CallContext(call.deadline_s, call.request_id, tenant)

@@ -45,6 +45,11 @@ def tei(told: Told) -> dict[str, Any]:
     return {"error": told.message, "error_type": told.code or "error"}
 
 
+def libretranslate(told: Told) -> dict[str, Any]:
+    """LibreTranslate's: a sentence."""
+    return {"error": told.message}
+
+
 def json_rpc(told: Told) -> dict[str, Any]:
     """JSON-RPC's, for what fails before its message is read."""
     code = _JSON_RPC.get(told.status, _JSON_RPC_SERVER)
@@ -54,6 +59,7 @@ def json_rpc(told: Told) -> dict[str, Any]:
 RAG_BLUEPRINT = (
     "/v1/generate", "/v1/search", "/v1/documents", "/v1/collections", "/v1/collection", "/v1/status",
 )  # fmt: skip
+LIBRETRANSLATE = ("/translate", "/detect", "/languages", "/frontend/settings")
 _SHAPES: dict[str, Shape] = {
     "/v1/ranking": nemo_retriever,
     "/v1/rerank": message,
@@ -61,6 +67,7 @@ _SHAPES: dict[str, Shape] = {
     "/rerank": tei,
     "/embed": tei,
     **dict.fromkeys(RAG_BLUEPRINT, message),
+    **dict.fromkeys(LIBRETRANSLATE, libretranslate),
     "/mcp": json_rpc,
 }
 

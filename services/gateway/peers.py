@@ -8,6 +8,7 @@ from ledge.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 from ledge.llm.v1 import llm_pb2, llm_pb2_grpc
 from ledge.rag.v1 import rag_pb2, rag_pb2_grpc
 from ledge.reranking.v1 import reranking_pb2, reranking_pb2_grpc
+from ledge.translation.v1 import translation_pb2, translation_pb2_grpc
 from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.gateway.config import GatewayConfig, alias_names
@@ -29,8 +30,9 @@ class Peers:
     rag_uploads: "rag_pb2_grpc.RagServiceAsyncStub"
     """The same service, for calls that may outlast the request that began them."""
     asr: "asr_pb2_grpc.AsrServiceAsyncStub | None"
-    """None where the suite has none; so with `tts`."""
+    """None where the suite has none; so with `tts` and `translation`."""
     tts: "tts_pb2_grpc.TtsServiceAsyncStub | None"
+    translation: "translation_pb2_grpc.TranslationServiceAsyncStub | None"
     health: dict[str, health_pb2_grpc.HealthStub]
     """By the gRPC service's full name."""
     channels: tuple[Channel, ...]
@@ -54,6 +56,12 @@ class Peers:
             raise NotFound("there is no text to speech behind this gateway (LEDGE_TTS_ADDRESS is not set)")
         return self.tts
 
+    def translating(self) -> "translation_pb2_grpc.TranslationServiceAsyncStub":
+        """Raises NotFound where nobody translates."""
+        if self.translation is None:
+            raise NotFound("there is no translation behind this gateway (LEDGE_TRANSLATION_ADDRESS is not set)")
+        return self.translation
+
     async def close(self) -> None:
         for channel in self.channels:
             await channel.close()
@@ -72,7 +80,14 @@ def connect_peers(config: GatewayConfig) -> Peers:
     for_files = config.model_copy(update={"max_message_bytes": files})
     asr = connect(config.asr_address, for_files, asr_pb2.DESCRIPTOR) if config.asr_address else None
     tts = connect(config.tts_address, config, tts_pb2.DESCRIPTOR) if config.tts_address else None
-    speech = {"ledge.asr.v1.AsrService": asr, "ledge.tts.v1.TtsService": tts}
+    translation = None
+    if config.translation_address:
+        translation = connect(config.translation_address, config, translation_pb2.DESCRIPTOR)
+    speech = {
+        "ledge.asr.v1.AsrService": asr,
+        "ledge.tts.v1.TtsService": tts,
+        "ledge.translation.v1.TranslationService": translation,
+    }
     return Peers(
         llm=llm_pb2_grpc.LlmServiceStub(llm),
         embedding=embedding_pb2_grpc.EmbeddingServiceStub(embedding),
@@ -81,6 +96,7 @@ def connect_peers(config: GatewayConfig) -> Peers:
         rag_uploads=rag_pb2_grpc.RagServiceStub(rag_uploads),
         asr=asr_pb2_grpc.AsrServiceStub(asr) if asr else None,
         tts=tts_pb2_grpc.TtsServiceStub(tts) if tts else None,
+        translation=translation_pb2_grpc.TranslationServiceStub(translation) if translation else None,
         health={
             "ledge.llm.v1.LlmService": health_pb2_grpc.HealthStub(llm),
             "ledge.embedding.v1.EmbeddingService": health_pb2_grpc.HealthStub(embedding),

@@ -15,6 +15,11 @@ class Keys:
     def __init__(self, keys: dict[str, str]) -> None:
         self._names = {_digest(key): name for key, name in keys.items()}
 
+    @property
+    def wanted(self) -> bool:
+        """Whether a call needs a key."""
+        return bool(self._names)
+
     def tenant(self, authorization: str, forwarded: str = "") -> str:
         """The tenant that an `authorization` header stands for; empty where no keys are configured.
 

@@ -108,6 +108,7 @@ def gateway_and_models() -> Iterator[Suite]:
         "reranking": start("reranking", LEDGE_ENGINE="scripted"),
         "asr": start("asr", LEDGE_ENGINE="scripted"),
         "tts": start("tts", LEDGE_ENGINE="scripted"),
+        "translation": start("translation", LEDGE_ENGINE="scripted"),
     }
     with _behind_a_gateway(processes, {}) as suite:
         yield suite
@@ -122,6 +123,14 @@ def gateway_and_speech() -> Iterator[Suite]:
         "tts": start("tts", LEDGE_ENGINE="flite"),
     }
     with _behind_a_gateway(processes, {"LEDGE_VOICE_ALIASES": "alloy=slt, echo=rms"}) as suite:
+        yield suite
+
+
+@contextmanager
+def gateway_and_translation() -> Iterator[Suite]:
+    """What translates, as it is by default, and an llm that is not asked."""
+    processes = {"llm": start("llm", **LLM), "translation": start("translation", LEDGE_ENGINE="apertium")}
+    with _behind_a_gateway(processes, {}) as suite:
         yield suite
 
 

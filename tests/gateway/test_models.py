@@ -34,6 +34,7 @@ async def test_health_tells_of_the_services_behind_when_asked(http: httpx.AsyncC
         "ledge.rag.v1.RagService": "UNAVAILABLE",
         "ledge.asr.v1.AsrService": "SERVING",
         "ledge.tts.v1.TtsService": "SERVING",
+        "ledge.translation.v1.TranslationService": "SERVING",
     }
     assert asked["status"] == "degraded"
 

@@ -12,6 +12,7 @@ from ledge.embedding.v1 import embedding_pb2
 from ledge.llm.v1 import llm_pb2
 from ledge.model.v1 import model_pb2
 from ledge.reranking.v1 import reranking_pb2
+from ledge.translation.v1 import translation_pb2
 from ledge.tts.v1 import tts_pb2
 from starlette.responses import JSONResponse, Response
 
@@ -60,6 +61,9 @@ def _of_speech(peers: Peers) -> Iterator[Awaitable[Sequence[model_pb2.ModelInfo]
         yield _told_by_asr(peers.asr)
     if peers.tts is not None:
         yield _told(peers.tts.ListVoices(tts_pb2.ListVoicesRequest(), timeout=ASK_TIMEOUT_S))
+    if peers.translation is not None:
+        pairs = peers.translation.ListLanguagePairs(translation_pb2.ListLanguagePairsRequest(), timeout=ASK_TIMEOUT_S)
+        yield _told(pairs)
 
 
 async def _told_by_asr(asr: "asr_pb2_grpc.AsrServiceAsyncStub") -> Sequence[model_pb2.ModelInfo]:
