@@ -13,9 +13,8 @@ from ledge.asr.v1 import asr_pb2_grpc as rpc
 from ledge.audio.v1 import audio_pb2
 
 from tests.asr.asking import PCM_16K, RATE_HZ, events, file_of, finals, pcm, requests, silence, speech, transcribe
-from tests.asr.conftest import Start
 from tests.kit.serving import failure_of
-from tests.processes import service
+from tests.processes import ServiceProcess, service
 
 Stub = rpc.AsrServiceStub
 WAV, FLAC = file_of(speech("window")), file_of(speech("window"), container="FLAC")
@@ -41,11 +40,11 @@ WAV, FLAC = file_of(speech("window")), file_of(speech("window"), container="FLAC
         (file_of(np.zeros(3 * 3600 * 8000, np.float32), 8000, "FLAC"), "longer than 3600 s"),
     ],
 )
-async def test_audio_that_cannot_be_heard_is_refused_by_name(scripted: Stub, audio: bytes, told: str) -> None:
-    failure = await failure_of(transcribe(scripted, audio))
+async def test_audio_that_cannot_be_heard_is_refused_by_name(quick: Stub, audio: bytes, told: str) -> None:
+    failure = await failure_of(transcribe(quick, audio))
     assert failure.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert re.search(told, str(failure.details())), failure.details()
-    assert (await transcribe(scripted, WAV)).text
+    assert (await transcribe(quick, WAV)).text
 
 
 @pytest.mark.parametrize(
@@ -58,35 +57,35 @@ async def test_audio_that_cannot_be_heard_is_refused_by_name(scripted: Stub, aud
         audio_pb2.RawFormat(sample_rate_hz=16_000, encoding=99),
     ],
 )
-async def test_headerless_audio_must_say_what_it_is(scripted: Stub, raw: audio_pb2.RawFormat) -> None:
-    assert (await failure_of(transcribe(scripted, pcm(silence(1)), raw))).code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert (await failure_of(events(scripted, b"", format=raw))).code() is grpc.StatusCode.INVALID_ARGUMENT
+async def test_headerless_audio_must_say_what_it_is(quick: Stub, raw: audio_pb2.RawFormat) -> None:
+    assert (await failure_of(transcribe(quick, pcm(silence(1)), raw))).code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (await failure_of(events(quick, b"", format=raw))).code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_wrong_declared_rate_is_heard_as_declared(pocketsphinx: Stub) -> None:
+async def test_a_wrong_declared_rate_is_heard_as_declared(stub: Stub) -> None:
     for rate_hz in (8000, 48_000):
-        answer = await transcribe(pocketsphinx, pcm(speech("window")), audio_pb2.RawFormat(sample_rate_hz=rate_hz))
+        answer = await transcribe(stub, pcm(speech("window")), audio_pb2.RawFormat(sample_rate_hz=rate_hz))
         assert abs(answer.duration_ms - len(speech("window")) * 1000 / rate_hz) < 40
 
 
-async def test_noise_and_tones_are_no_error(pocketsphinx: Stub) -> None:
+async def test_noise_and_tones_are_no_error(stub: Stub) -> None:
     noise = np.random.default_rng(1).uniform(-1, 1, 3 * RATE_HZ).astype(np.float32)
     tone = np.sin(np.arange(3 * RATE_HZ) * 0.2).astype(np.float32)
     for samples in (noise, tone, np.ones(RATE_HZ, np.float32)):
-        assert (await transcribe(pocketsphinx, file_of(samples))).duration_ms > 900
+        assert (await transcribe(stub, file_of(samples))).duration_ms > 900
 
 
 @pytest.mark.parametrize("length", [1, 2, 31, 511, 513])
-async def test_very_short_audio_is_silence(scripted: Stub, length: int) -> None:
-    assert (await transcribe(scripted, pcm(np.zeros(length, np.float32)), PCM_16K)).text == ""
+async def test_very_short_audio_is_silence(quick: Stub, length: int) -> None:
+    assert (await transcribe(quick, pcm(np.zeros(length, np.float32)), PCM_16K)).text == ""
 
 
-async def test_an_hour_of_silence_leaves_memory_flat(start: Start, scripted: Stub) -> None:
-    process = psutil.Process(start("scripted").process.pid)
-    await transcribe(scripted, file_of(silence(60), container="FLAC"))
+async def test_an_hour_of_silence_leaves_memory_flat(quick_asr: ServiceProcess, quick: Stub) -> None:
+    process = psutil.Process(quick_asr.process.pid)
+    await transcribe(quick, file_of(silence(60), container="FLAC"))
     before_bytes = process.memory_info().rss
     audio = file_of(np.zeros(3600 * 8000, np.float32), 8000, "FLAC")
-    answer = await transcribe(scripted, audio)
+    answer = await transcribe(quick, audio)
     assert answer.text == ""
     assert abs(answer.duration_ms - 3_600_000) < 100
     assert process.memory_info().rss - before_bytes < 60 * 2**20
@@ -103,7 +102,7 @@ async def test_speech_without_a_pause_is_ended_and_goes_on() -> None:
     assert all(final.end_ms - final.start_ms <= 2050 for final in heard)
 
 
-async def test_a_stream_begins_with_its_config_and_has_one(scripted: Stub) -> None:
+async def test_a_stream_begins_with_its_config_and_has_one(quick: Stub) -> None:
     config = pb.TranscribeStreamRequest(config=pb.StreamConfig(format=PCM_16K))
     audio = pb.TranscribeStreamRequest(audio=pcm(silence(0.1)))
     too_much = pb.TranscribeStreamRequest(audio=bytes(2**20 + 2))
@@ -120,7 +119,7 @@ async def test_a_stream_begins_with_its_config_and_has_one(scripted: Stub) -> No
     ):
 
         async def listen(kinds: list[pb.TranscribeStreamRequest] = kinds) -> None:
-            async for _ in scripted.TranscribeStream(iter(kinds)):
+            async for _ in quick.TranscribeStream(iter(kinds)):
                 pass
 
         assert (await failure_of(listen())).code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -131,9 +130,9 @@ async def refused_for_now(stub: Stub) -> bool:
     return await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-@pytest.mark.parametrize("engine", ["scripted", "pocketsphinx"])
-async def test_a_client_that_vanishes_frees_its_session_within_200_ms(engine: str) -> None:
-    with service("asr", LEDGE_ENGINE=engine, LEDGE_MAX_STREAMS="1", LEDGE_WORKERS="1") as asr:
+@pytest.mark.parametrize("engine", ["scripted", "pocketsphinx", "faster-whisper"])
+async def test_a_client_that_vanishes_frees_its_session_within_200_ms(engine: str, whisper: dict[str, str]) -> None:
+    with service("asr", **whisper | {"LEDGE_ENGINE": engine, "LEDGE_MAX_STREAMS": "1", "LEDGE_WORKERS": "1"}) as asr:
         async with grpc.aio.insecure_channel(asr.address) as channel:
             stub = rpc.AsrServiceStub(channel)
 
