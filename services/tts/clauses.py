@@ -19,6 +19,17 @@ MAX_FENCE_LINE_CHARACTERS = 200
 _PAUSE = re.compile(r"(?:[,;:—](?=\s+[^\s\d])|[.!?…](?=[\"”')\]*_]*\s+\S)|[、，；。！？](?=\S))[\"”')\]*_]*")
 _BLOCK_END = re.compile(r"\n[ \t]*(?=\n)|\n(?=[ \t]*(?:[-*+>|#]|\d{1,3}[.)]\s))")
 _OPEN = re.compile(r"`[^`]*$|\[[^\]]*$|\]\([^)]*$|(?:https?://|www\.)\S*$")
+_SHORTENED = re.compile(
+    r"(?<![\w.])(?:Dr|Mrs?|Ms|Prof|St|approx|ca|e\.g|i\.e|vs|cf|Sra?|Mme|z\. ?B|d\. ?h|bzw|p\. ?ej|p\. ?ex)\.\s*$"
+)
+"""No sentence ends here, whatever follows."""
+_SHORTENED_BEFORE_NUMBER = re.compile(
+    r"(?<![\w.])(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Nos?|Nr|Figs?|Abb|Sec|Ch|Vol|Eq|Art|pp?|S|ext|min|max|"
+    r"núm|tel)\.\s*$",
+    re.I,
+)
+_DAY = re.compile(r"(?<![\w.,])\d{1,2}\.\s*$")
+_GERMAN_MONTH = re.compile(r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,})")
 _PERHAPS_FENCE = re.compile(r"[ \t]{0,3}(?:`{1,2}|~{1,2}|(?:`{3,}|~{3,})[^\n]*)?")
 
@@ -124,6 +135,7 @@ class Clauses:
                 and reach[end - 1].isspace()
                 and end <= MAX_CHARACTERS
                 and not _OPEN.search(reach[:end])
+                and not self._is_shortened(reach, end)
             ):
                 return end
         return None
@@ -142,15 +154,25 @@ class Clauses:
             return False
         if not before.rstrip("\"”')]*_").endswith("."):
             return True
+        if self._is_shortened(self._text, end):
+            return False
         window = self._text[: end + 40]
         return any(b["end_index"] in (end, end + 1) for b in get_sentence_boundaries(self._language, window))
+
+    def _is_shortened(self, text: str, end: int) -> bool:
+        """Whether what ends here is an abbreviation or a day's number, and the sentence goes on."""
+        before, behind = text[max(0, end - 12) : end], text[end : end + 12].lstrip()
+        if self._language == "de" and _DAY.search(before) and _GERMAN_MONTH.match(behind):
+            return True
+        return bool(_SHORTENED.search(before) or (behind[:1].isdigit() and _SHORTENED_BEFORE_NUMBER.search(before)))
 
     def _forced_cut(self, limit: int) -> int:
         """The last pause before the limit, else the last space, else the limit."""
         reach = self._text[: limit + 1]
         pauses = [pause.end() for pause in _PAUSE.finditer(reach) if pause.end() >= limit // 2]
-        if pauses:
-            return pauses[-1]
+        for pause in reversed(pauses):
+            if not self._is_shortened(self._text, pause):
+                return pause
         space = max(reach.rfind(" "), reach.rfind("\n"))
         # No space at all: no words, or a language without spaces.
         return space if space > 0 and not reach[:space].isspace() else limit

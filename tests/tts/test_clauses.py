@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,36 @@ def test_abbreviations_numbers_and_dates_are_not_cut() -> None:
         part in " ".join(cut(text)) for part in ("Dr. Smith", "$1,200.50", "May 5, 2026", "3.5")
     )
     assert not any(clause.endswith(("Dr.", "$1,", "5,", "3.")) for clause in cut(text))
+
+
+@pytest.mark.parametrize("abbreviation", ["Dr. Smith", "Mrs. Jones", "Prof. Lee", "e.g. ours"])
+def test_the_first_piece_does_not_end_behind_an_abbreviation(abbreviation: str) -> None:
+    assert cut(f"The house of {abbreviation} is old.") == [f"The house of {abbreviation} is old."]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("The works opened on Nov. 23, 2026 and closed later.", "Nov. 23"),
+        ("It uses approx. 5 litres a day. Fine.", "approx. 5"),
+        ("Mr. and Mrs. Jones live in St. Paul near Prof. Lee.", "St. Paul"),
+        ("Sizes vary, see sec. 4.2 and ch. 5 of the book.", "ch. 5"),
+        ("The pump (max. 5 bar) and the valve (min. 3 bar) are old.", "min. 3"),
+    ],
+)
+def test_a_number_stays_with_what_it_counts(text: str, whole: str) -> None:
+    for early in (True, False):
+        clauses = Clauses("en", early=early)
+        assert whole in "|".join([*clauses.feed(text), *clauses.finish()])
+
+
+def test_a_german_date_is_no_end_of_a_sentence() -> None:
+    assert cut("Es öffnet am 23. November 2026.", "de") == ["Es öffnet am 23. November 2026."]
+    assert cut("Das gilt für ca. 3 Pumpen.", "de") == ["Das gilt für ca. 3 Pumpen."]
+
+
+def test_no_is_also_an_answer() -> None:
+    assert cut("The man in the hall said no. That was all.") == ["The man in the hall said no.", "That was all."]
 
 
 def test_links_and_inline_code_stay_whole() -> None:

@@ -11,6 +11,10 @@ _CITATION = re.compile(r"[ \t]*(?:\[\^?\d{1,4}(?:\s?[,;–-]\s?\d{1,4})*\](?!\()
 _URL = re.compile(r"<?(?:https?://|ftp://|www\.)[^\s<>()\[\]]*(?:\([^\s()]*\)[^\s<>()\[\]]*)*>?", re.I)
 _TABLE_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+[ \t]*(?::?-{3,}:?)?[ \t]*$", re.M)
 _TABLE_ROW = re.compile(r"^[ \t]*\|(.*?)\|?[ \t]*$", re.M)
+_CHECKBOX = re.compile(r"^([ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+)\[[ xX]\][ \t]+", re.M)
+_EMPTIED = re.compile(r"[ \t]*\((?:see|cf\.?|véase|voir|siehe)?\s*\)", re.I)
+# What begins with a digit is an amount of money.
+_FORMULA = re.compile(r"\$\$([^$]{1,200})\$\$|(?<![\w$])\$(?=[^\s\d.$-])([^$\n]{0,200}?[^\s$])\$(?!\w)")
 _CELL_EDGE = re.compile(r"\s*\|\s*")
 _WORDS = re.compile(r"[\w’'-]+(?: [\w’'-]+)*")
 _LEFT_OVER = re.compile(r"\*+|_{2,}|`+|~{2,}|^#+\s|(?<=\s)_(?=\w)|(?<=\w)_(?=\s)", re.M)
@@ -20,7 +24,9 @@ _PARSER = MarkdownIt("commonmark")
 
 def without_markdown(text: str, language: str) -> str:
     """The words of the text. Inline code that reads as words is kept, other code is not; a link is its text."""
-    text = _CITATION.sub("", text)
+    cited = _CITATION.sub("", text)
+    text = _EMPTIED.sub("", cited) if cited != text else text
+    text = _FORMULA.sub(lambda formula: formula[1] or formula[2], _CHECKBOX.sub(r"\1", text))
     text = _TABLE_ROW.sub(lambda row: _CELL_EDGE.sub(", ", row[1]).strip() + ".", _TABLE_RULE.sub("", text))
     # What is indented is mostly a list that was cut, not code.
     parsed = _PARSER.parse("\n".join(line.strip() for line in text.splitlines()))

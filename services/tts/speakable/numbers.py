@@ -2,16 +2,16 @@
 
 import contextlib
 import re
+import unicodedata
 from collections.abc import Callable
-from datetime import date
 from decimal import Decimal
 
-from babel.dates import get_month_names
 from babel.numbers import get_currency_name, get_decimal_symbol, get_group_symbol
 from num2words import num2words
 
+from services.tts.speakable.calendar import CalendarWriter
 from services.tts.speakable.phrases import Phrases, phrases_of
-from services.tts.speakable.units import UnitWriter
+from services.tts.speakable.units import UNITS, UnitWriter
 
 MAX_DIGITS = 15
 """Longer numbers are read digit by digit, as are those that begin with a zero."""
@@ -20,33 +20,36 @@ _CODES = "USD|EUR|GBP|JPY|INR|CHF|SEK|NOK|DKK|PLN|CAD|AUD|BRL|MXN|CNY"
 _MAGNITUDES = "thousand|million|billion|trillion|mil|millones|millions|milliards|Millionen|Milliarden|Tausend"
 SHORT_MAGNITUDES = {"k": "thousand", "m": "million", "M": "million", "bn": "billion"}
 """Behind an amount of money, in English."""
-_YEAR_BEFORE = re.compile(
-    r"\b(?:in|since|of|from|until|by|year|before|after|during|en|desde|de|año|depuis|année|seit|Jahr|bis|"
-    r"January|February|March|April|May|June|July|August|September|October|November|December|\w+(?:th|first|second|third))"
-    r"\W{1,2}$",
-    re.I,
-)
 _ORDINAL = re.compile(r"\b(\d{1,6})(?:st|nd|rd|th)\b")
-_ISO_DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
-_TIME = re.compile(r"(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?(?![\d:])")
-_DECADE = re.compile(r"\b(1[1-9]\d0|20\d0)s\b")
 _DOTTED = re.compile(r"\b\d{1,5}(?:\.\d{1,5}){2,}\b")
-_MONTH_DAY = re.compile(
-    r"\b(January|February|March|April|May|June|July|August|September|October|November|December) (\d{1,2})\b(?!,\d)"
+_NO_WHOLE = re.compile(r"(?<![\w.])\.(?=\d)")
+_RATIO = re.compile(r"(?<![\d:.])(\d{1,3}):(\d{1,3})(?![\d:])")
+_VULGAR = re.compile("[¼½¾⅐-⅞]")
+_FRACTION = re.compile(r"(?<![\w./,$€£-])(?:(\d{1,4}) )?(\d{1,3})/(\d{1,3})(?![\w/]|[.,]\d)")
+_PARTS = {2: "half", 3: "third", 4: "quarter", 5: "fifth", 8: "eighth"}
+"""What is read as a part of one where it is less than one; else "three out of ten"."""
+_THOUSANDS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)k\b")
+_POWER = re.compile(r"(?<=[\w)])\^([-−]?\w{1,4})\b")
+_RAISED = re.compile("(?<=[A-Za-z0-9)])([⁻]?[⁰¹²³⁴-⁹]+)")
+_PHONE = re.compile(
+    r"(?<![\w.,])(?:\+\d{1,3}(?:[ -]?\(?\d{1,5}\)?){2,5}|\(\d{2,5}\) ?\d{3,4}[ -]\d{3,4}|\d{3}-\d{3}-\d{4}|"
+    r"0\d{2,4}(?: \d{3,4}){2,3})(?![\w-])"
 )
 
 
 def numbers_in_words(text: str, language: str) -> str:
     """The text with its numbers in words; unchanged in a language without rules."""
     phrases = phrases_of(language)
-    if phrases is None or not any(character.isdigit() for character in text):
+    if phrases is None or not any(character.isnumeric() or character in "/°" for character in text):
         return text
-    return _Writer(phrases).write(text)
+    return _Writer(phrases, language).write(text)
 
 
 class _Writer:
-    def __init__(self, phrases: Phrases) -> None:
+    def __init__(self, phrases: Phrases, language: str) -> None:
         self._phrases = phrases
+        month_first = language.lower().replace("_", "-") in ("en", "en-us")
+        self._calendar = CalendarWriter(phrases.locale, phrases.until, month_first=month_first)
         self._language = phrases.locale
         group, point = get_group_symbol(phrases.locale), get_decimal_symbol(phrases.locale)
         self._point = point
@@ -57,10 +60,20 @@ class _Writer:
         signs = "|".join(re.escape(sign) for sign in sorted(SIGNS, key=len, reverse=True))
         short = "|".join(SHORT_MAGNITUDES) if phrases.locale == "en" else "(?!)"
         magnitude = rf"(?:\s(?P<magnitude>{_MAGNITUDES})\b|(?P<short>{short})\b)?"
-        self._money_before = re.compile(rf"(?P<sign>{signs}|\b(?:{_CODES})\s)\s?(?P<number>{number}){magnitude}")
-        self._money_after = re.compile(
-            rf"(?<![\w.,])(?P<number>{number}){magnitude}\s?(?P<sign>{signs}|(?:{_CODES})\b)"
+        per = r"(?:/(?P<per>[^\W\d_]+[²³]?))?"
+        self._money_before = re.compile(
+            rf"(?P<minus>(?<![\w)])[-−]\s?)?(?P<sign>{signs}|\b(?:{_CODES})\s)\s?(?P<less>[-−])?"
+            rf"(?P<number>{number}){magnitude}{per}"
         )
+        self._money_after = re.compile(
+            rf"(?<![\w.,])(?P<minus>[-−])?(?P<less>(?!))?(?P<number>{number}){magnitude}\s?(?P<sign>{signs}|(?:{_CODES})\b){per}"
+        )
+        # "$5–10" is five to ten dollars; "$5–$10" and "5%–10%" tell what they count twice.
+        self._money_range = re.compile(rf"({signs})\s?({number})\s?[–-]\s?({number})(?![\w-])")
+        self._signed_range = re.compile(
+            rf"((?:{signs})\s?{number}(?:\s?(?:{_MAGNITUDES}|{short})\b)?|{number}\s?%)\s?[–-]\s?(?=(?:{signs})\s?\d|[\d.,]+\s?%)"
+        )
+        self._european = re.compile(r"(?<=\d),(?=\d\d\s?€)|(?<=€)(\d+),(?=\d\d(?!\d))") if point == "." else None
         self._range = re.compile(rf"(?<![\w.,-])({number})\s?[–-]\s?({number})(?![\w-])")
         self._percent = re.compile(rf"({number})\s?%")
         self._units = UnitWriter(phrases, number)
@@ -68,36 +81,42 @@ class _Writer:
         self._rest = re.compile(r"\d+(?:\.\d+)*")
 
     def write(self, text: str) -> str:
-        steps: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-            (_ISO_DATE, self._date),
-            (_TIME, self._time),
+        text = _PHONE.sub(lambda match: self._phone(match[0]), text)
+        if self._european is not None:
+            text = self._european.sub(lambda match: f"{match[1] or ''}.", text)
+        if self._language == "en":
+            text = _VULGAR.sub(lambda match: f" {unicodedata.normalize('NFKC', match[0]).replace('⁄', '/')}", text)
+            text = _THOUSANDS.sub(r"\1 thousand", _NO_WHOLE.sub("0.", text))
+            text = _FRACTION.sub(self._fraction, text)
+            text = _POWER.sub(lambda match: self._power(match[1]), text)
+        text = self._calendar.write(text)
+        steps: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [
+            (self._money_range, lambda match: f"{match[2]} {self._phrases.until} {match[1]}{match[3]}"),
+            (self._signed_range, lambda match: f"{match[1]} {self._phrases.until} "),
             (self._money_before, self._money),
             (self._money_after, self._money),
             (_DOTTED, lambda match: f" {self._dot} ".join(self._cardinal(p) for p in match[0].split("."))),
             (self._range, lambda match: f"{match[1]} {self._phrases.until} {match[2]}"),
             (self._percent, lambda match: f"{match[1]} {self._phrases.percent}"),
-        )
+        ]
         if self._language == "en":
-            steps += (
-                (_MONTH_DAY, lambda match: f"{match[1]} {self._ordinal(int(match[2]))}"),
+            steps += [
                 (_ORDINAL, lambda match: self._ordinal(int(match[1]))),
-                (_DECADE, lambda match: self._decade(int(match[1]))),
-            )
+                (_RATIO, lambda match: f"{match[1]} to {match[2]}"),
+            ]
         for pattern, replace in steps:
             text = pattern.sub(replace, text)
         text = self._units.write(text, self._cardinal)
+        if self._language == "en":
+            text = _RAISED.sub(lambda match: self._power(unicodedata.normalize("NFKC", match[1])), text)
         text = self._number.sub(self._plain, text)
         # Digits that touch letters ("B2", "COVID19").
         return self._rest.sub(self._touching, text)
 
     def _plain(self, match: re.Match[str]) -> str:
         minus = f"{self._phrases.minus} " if match[1] else ""
-        if (
-            not minus
-            and re.fullmatch(r"1[1-9]\d\d|20\d\d", match[2])
-            and _YEAR_BEFORE.search(match.string[: match.start()])
-        ):
-            return self._year(int(match[2]))
+        if not minus and self._calendar.is_year(match[2], match.string[: match.start()]):
+            return self._calendar.year(int(match[2]))
         return minus + self._cardinal(match[2])
 
     def _touching(self, match: re.Match[str]) -> str:
@@ -120,33 +139,26 @@ class _Writer:
     def _ordinal(self, number: int) -> str:
         return str(num2words(number, to="ordinal", lang=self._language))
 
-    def _year(self, year: int) -> str:
-        return str(num2words(year, to="year", lang=self._language)).replace(",", "")
+    def _phone(self, written: str) -> str:
+        plus = f"{self._phrases.signs['+']} " if written.startswith("+") else ""
+        return plus + ", ".join(self._each_digit(group) for group in re.findall(r"\d+", written))
 
-    def _decade(self, year: int) -> str:
-        said = self._year(year)
-        return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
+    def _fraction(self, match: re.Match[str]) -> str:
+        whole, above, below = match[1], int(match[2]), int(match[3])
+        if above >= below or below not in _PARTS or (below == 5 and whole is None):
+            between = " out of " if above < below else " "
+            said = f"{self._cardinal(match[2])}{between}{self._cardinal(match[3])}"
+            return f"{match[1]} {said}" if whole else said
+        part = _PARTS[below] if above == 1 else f"{_PARTS[below].removesuffix('f')}{'ves' if below == 2 else 's'}"
+        said = f"{self._cardinal(match[2])} {part}"
+        return f"{self._cardinal(whole)} and {said}" if whole else said
 
-    def _date(self, match: re.Match[str]) -> str:
-        try:
-            day = date(int(match[1]), int(match[2]), int(match[3]))
-        except ValueError:
-            return " ".join(self._cardinal(part) for part in match.groups())
-        month = get_month_names("wide", locale=self._language)[day.month]
-        if self._language == "en":
-            return f"{month} {self._ordinal(day.day)}, {self._year(day.year)}"
-        joined = " de " if self._language == "es" else " "
-        return joined.join((self._cardinal(str(day.day)), month, self._year(day.year)))
-
-    def _time(self, match: re.Match[str]) -> str:
-        hour, minute = int(match[1]), int(match[2])
-        hours = num2words(hour, lang=self._language)
-        if self._language == "de":
-            return f"{hours} Uhr" + (f" {num2words(minute, lang='de')}" if minute else "")
-        if not minute:
-            return f"{hours} {'hundred' if hour > 12 else 'o’clock'}" if self._language == "en" else str(hours)
-        between = " oh " if minute < 10 and self._language == "en" else " "
-        return f"{hours}{between}{num2words(minute, lang=self._language)}"
+    def _power(self, exponent: str) -> str:
+        if exponent in ("2", "3"):
+            return " squared" if exponent == "2" else " cubed"
+        sign = f"{self._phrases.minus} " if exponent[0] in "-−" else ""
+        digits = exponent.lstrip("-−")
+        return f" to the power of {sign}{self._cardinal(digits) if digits.isdigit() else digits}"
 
     def _money(self, match: re.Match[str]) -> str:
         sign = match["sign"].strip()
@@ -154,6 +166,10 @@ class _Writer:
         written = match["number"]
         digits = "".join(character for character in written if character.isdigit() or character == self._point)
         amount = Decimal(digits.replace(self._point, "."))
+        minus = f"{self._phrases.minus} " if match["minus"] or match["less"] else ""
+        return minus + self._amount(match, written, digits, amount, currency) + self._counted_in(match["per"])
+
+    def _amount(self, match: re.Match[str], written: str, digits: str, amount: Decimal, currency: str) -> str:
         if magnitude := match["magnitude"] or SHORT_MAGNITUDES.get(match["short"]):
             return f"{self._cardinal(written)} {magnitude} {self._currency(currency, 2)}"
         if amount == amount.to_integral_value():
@@ -161,8 +177,22 @@ class _Writer:
         elif len(digits.partition(self._point)[2]) == 2 and len(digits) < MAX_DIGITS:
             # A language may not know the coins of a currency.
             with contextlib.suppress(NotImplementedError):
-                return str(num2words(float(amount), to="currency", currency=currency, lang=self._language))
+                return self._coins(amount, currency)
         return f"{self._cardinal(written)} {self._currency(currency, float(amount))}"
+
+    def _coins(self, amount: Decimal, currency: str) -> str:
+        how = {"separator": " and"} if self._language == "en" else {}
+        said = str(num2words(float(amount), to="currency", currency=currency, lang=self._language, **how))
+        if self._language != "en":
+            return said
+        said = said.replace(",", "").replace(" sterling", "")
+        return said.partition(" and ")[2] if amount < 1 else said
+
+    def _counted_in(self, unit: str | None) -> str:
+        """Behind an amount of money: "/kg", "/month"."""
+        if not unit:
+            return ""
+        return f" {self._phrases.per} {self._units.one_of(unit) if unit in UNITS else unit}"
 
     def _currency(self, code: str, amount: float) -> str:
         name: str = get_currency_name(code, amount, locale=self._language)

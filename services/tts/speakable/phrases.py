@@ -40,7 +40,8 @@ def _un_or_una(name: str) -> str:
 _FRENCH_FEMININE = {"tonne", "seconde", "milliseconde", "minute", "heure"}
 PHRASES = {
     "en": Phrases("en", "the link", "percent", "minus", "point", "to",
-                  {"&": "and", "+": "plus", "=": "equals", "@": "at", "±": "plus or minus", "×": "times"},
+                  {"&": "and", "+": "plus", "=": "equals", "@": "at", "±": "plus or minus", "×": "times",
+                   "≤": "is at most", "≥": "is at least", "≠": "is not", "≈": "is about", "÷": "divided by"},
                   "per", lambda name: "one"),
     "es": Phrases("es", "el enlace", "por ciento", "menos", "coma", "a",
                   {"&": "y", "+": "más", "=": "igual a", "@": "arroba", "±": "más o menos", "×": "por"},

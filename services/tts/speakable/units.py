@@ -20,11 +20,23 @@ UNITS = {
     "MHz": "frequency-megahertz", "Pa": "pressure-pascal", "kPa": "pressure-kilopascal",
     "kB": "digital-kilobyte", "MB": "digital-megabyte", "GB": "digital-gigabyte", "TB": "digital-terabyte",
     "ms": "duration-millisecond", "s": "duration-second", "min": "duration-minute", "h": "duration-hour",
-    "d": "duration-day",
+    "d": "duration-day", "hrs": "duration-hour", "hr": "duration-hour", "yrs": "duration-year", "yr": "duration-year",
+    "mins": "duration-minute", "secs": "duration-second", "sec": "duration-second",
+    "ft": "length-foot", "mi": "length-mile", "yd": "length-yard", "lb": "mass-pound", "lbs": "mass-pound",
+    "oz": "mass-ounce", "mph": "speed-mile-per-hour",
+    "µm": "length-micrometer", "μm": "length-micrometer", "nm": "length-nanometer", "MPa": "pressure-megapascal",
+    "hPa": "pressure-hectopascal", "mbar": "pressure-millibar", "GHz": "frequency-gigahertz", "GW": "power-gigawatt",
+    "A": "electric-ampere", "mA": "electric-milliampere", "kbit": "digital-kilobit", "Mbit": "digital-megabit",
+    "Gbit": "digital-gigabit", "ppm": "concentr-permillion", "m/s²": "acceleration-meter-per-square-second",
 }  # fmt: skip
 """As they are written, and by their names in Unicode's CLDR."""
-SPACED = {"s", "h", "d", "t"}
+SPACED = {"s", "h", "d", "t", "A", "mi", "sec"}
 """Those that are units only behind a space: "the 1990s", "3d"."""
+# Two letters with a slash may be anything but metres per second.
+_COMPOUND = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True) if len(unit) > 1)
+_ALONE = re.compile(
+    rf"(?<![\w/])(?:(°[CF]|m/s²|[ck]?m[²³](?!/))|({_COMPOUND}|m(?=/s\b))/({_COMPOUND}|[slhd]))(?![\w/])"
+)
 _DIGITS = re.compile(r"^[\d.,\s]*\d[\s\u00a0\u202f]*")
 
 
@@ -44,7 +56,21 @@ class UnitWriter:
         self._pattern = re.compile(rf"(?<!\w)([-−]?)({number})(?:\s?({close})|\s({spaced}))(?:/({every}))?(?![\w/])")
 
     def write(self, text: str, cardinal: Callable[[str], str]) -> str:
-        return self._pattern.sub(lambda match: self._said(match, cardinal), text)
+        text = self._pattern.sub(lambda match: self._said(match, cardinal), text)
+        return self.write_alone(text)
+
+    def write_alone(self, text: str) -> str:
+        """Units without a number: "in mg/l"."""
+        return _ALONE.sub(self._alone, text)
+
+    def one_of(self, unit: str) -> str:
+        return self._name(unit, Decimal(1))
+
+    def _alone(self, match: re.Match[str]) -> str:
+        # "per m³" is per one.
+        many = Decimal(1 if match.string[: match.start()].endswith(f"{self._per} ") else 2)
+        name = self._name(match[1] or match[2], many)
+        return f"{name} {self._per} {self.one_of(match[3])}" if match[3] else name
 
     def _said(self, match: re.Match[str], cardinal: Callable[[str], str]) -> str:
         minus, number, close, spaced, counted_in = match.groups()
