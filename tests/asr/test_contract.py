@@ -11,6 +11,8 @@ from ledge.asr.v1 import asr_pb2 as pb
 from ledge.asr.v1 import asr_pb2_grpc as rpc
 from ledge.audio.v1 import audio_pb2
 
+from services.asr.audio_input import RawAudio, read_raw
+from services.asr.service import RAW_ENCODINGS
 from tests.asr.asking import (
     RATE_HZ,
     SAID,
@@ -89,6 +91,15 @@ async def test_telephone_audio_is_heard(stub: Stub, encoding: audio_pb2.Encoding
     format = audio_pb2.RawFormat(encoding=encoding, sample_rate_hz=8000)
     assert (await transcribe(stub, audio, format)).text
     assert finals(await events(stub, audio, 160, format=format))[0].text
+
+
+@pytest.mark.parametrize(("encoding", "subtype"), [(audio_pb2.MULAW, "ULAW"), (audio_pb2.ALAW, "ALAW")])
+def test_each_law_of_telephones_is_read_as_what_it_is(encoding: audio_pb2.Encoding.ValueType, subtype: str) -> None:
+    samples = speech("window")
+    audio = file_of(samples, RATE_HZ, "RAW", subtype)
+    read = np.concatenate(list(read_raw(audio, RawAudio(RAW_ENCODINGS[encoding], RATE_HZ, 1), 60)))
+    # Of one law read as the other the loudest samples are a third too loud or too soft.
+    assert np.abs(read - samples).max() < 0.04
 
 
 async def test_a_file_is_told_utterance_by_utterance(stub: Stub) -> None:

@@ -1,5 +1,6 @@
 """`/v1/audio/speech`: OpenAI's SDK hears what the voice says, while it says it."""
 
+import asyncio
 import base64
 import json
 
@@ -9,7 +10,7 @@ import pytest
 from openai import AsyncOpenAI, BadRequestError, NotFoundError, OpenAI
 
 from services.tts.engines.scripted import pitch_hz
-from tests.gateway.suite import Suite, another_gateway
+from tests.gateway.suite import Suite, another_gateway, until
 from tests.tts.asking import Samples, level_db, pcm, read_file
 
 WORDS = "the pump house is tall"
@@ -134,6 +135,23 @@ async def test_what_breaks_off_is_seen_to_break_off(suite: Suite) -> None:
                 json.loads(events.text.strip().split("\n\n")[-1].removeprefix("data: "))["error"]["code"] == "too_slow"
             )
     assert not [entry for entry in hurried.gateway.log if "Traceback" in str(entry)]
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream_format": "sse"}, {"response_format": "flac"}])
+async def test_a_client_that_leaves_ends_the_speaking(
+    http: httpx.AsyncClient, suite: Suite, fields: dict[str, str]
+) -> None:
+    request_id = f"leaves-speech-{'-'.join(fields)}"
+    endless = {"input": f"{WORDS}. " * 800, "response_format": "pcm", **fields}
+
+    async def listen() -> None:
+        async with http.stream("POST", "/v1/audio/speech", json=endless, headers={"x-request-id": request_id}):
+            await asyncio.Event().wait()
+
+    listening = asyncio.create_task(listen())
+    await until(suite.others["tts"], 'ledge_calls_in_flight{service="tts"} 1.0')
+    listening.cancel()
+    assert (await suite.call(suite.others["tts"], request_id))["code"] == "CANCELLED"
 
 
 async def test_the_voices_are_listed(http: httpx.AsyncClient) -> None:
