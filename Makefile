@@ -101,7 +101,7 @@ lock: ## constraints.txt anew, from what the newest allowed packages are
 
 clean: ## remove the environment and what tools leave; documents, logs and models stay
 	@if [ -x $(LEDGE) ]; then $(LEDGE) down >/dev/null; fi
-	rm -rf .venv .venv-lock .venv-clients .venv-speech-clients .venv-frameworks .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-clients .venv-speech-clients .venv-frameworks .venv-baselines .venv-torch build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Each file here stands for a finished step, so that a second run repeats nothing.

@@ -39,7 +39,7 @@ class AsrConfig(ServiceConfig):
     max_waiting_utterances: int = Field(256, ge=1, le=100_000)
     """Utterances that may wait for a worker; past it RESOURCE_EXHAUSTED at once."""
     decode_timeout_s: float = Field(60.0, gt=0, le=600)
-    """The longest that one step of decoding may take, in seconds, before its worker is replaced."""
+    """The longest that one step of decoding may take in `pocketsphinx`, in seconds, before its worker is replaced."""
     max_message_bytes: int = Field(65 * 2**20, ge=2**16, le=2**30)
     """Largest gRPC message taken or sent, in bytes: half an hour of WAV at 16 kHz, as Riva's clients send it."""
     max_audio_s: float = Field(3600.0, gt=0, le=86_400)
