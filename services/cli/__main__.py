@@ -28,6 +28,7 @@ MEMBERS = {
     "transcribe": "services.cli.transcribe:command",
     "say": "services.cli.say:command",
     "voices": "services.cli.voices:command",
+    "translate": "services.cli.translate:command",
     "documents": "services.cli.documents:app",
     "collections": "services.cli.collections:app",
     "models": "services.cli.models:app",

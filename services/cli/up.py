@@ -237,6 +237,8 @@ def _spoken(ledge: str, running: set[str]) -> Iterator[tuple[str, str]]:
         yield f'{ledge} say -o hello.wav "The pump is running."', "speak"
     if "asr" in running:
         yield f"{ledge} transcribe hello.wav", "and write down what was said"
+    if "translation" in running:
+        yield f'{ledge} translate --to es "Open the window, please."', "say it in Spanish"
 
 
 def _as_invoked() -> str:

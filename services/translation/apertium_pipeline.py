@@ -3,10 +3,14 @@
 The chain (a dozen programs, 200 MB) is started once. Sentences go in one after the other, each ended by a zero byte,
 upon which every program passes on what it has (`-z`); several batches may be under way, as in a factory. Nothing
 here goes through a shell. A chain that dies or falls silent fails what it held, is killed, and is not used again.
+
+When one program dies those behind it end what they have, and pass on sentences that lack words. So each sentence ends
+in a number of its own, which must come back, and an answer counts only while all programs live.
 """
 
 import asyncio
 import contextlib
+import itertools
 import shlex
 import shutil
 import socket
@@ -18,6 +22,8 @@ from pathlib import Path
 from services.kit.errors import EngineFailed, NotFound
 
 END = b"\0"
+SENTENCE_END = b".[%d]"
+"""Without an end of sentence the tagger waits for more; what stands in brackets is passed on as it is."""
 MAX_ANSWER_BYTES = 2**20
 """Of a sentence."""
 
@@ -45,10 +51,11 @@ class Pipeline:
         self._stages = stages
         self._timeout_s = timeout_s
         self._programs: list[subprocess.Popen[bytes]] = []
-        self._expected: deque[tuple[int, asyncio.Future[list[bytes]]]] = deque()
+        self._expected: deque[tuple[Sequence[int], asyncio.Future[list[bytes]]]] = deque()
         self._writers: list[asyncio.StreamWriter] = []
         self._reading: asyncio.Task[None] | None = None
         self._dead = False
+        self._count = itertools.count()
 
     @property
     def alive(self) -> bool:
@@ -99,8 +106,10 @@ class Pipeline:
             raise EngineFailed("apertium's programs ended")
         answer: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
         # In one go, so that what is written and what is expected are in the same order.
-        self._expected.append((len(texts), answer))
-        self._writers[0].write(b"".join(text + END for text in texts))
+        numbers = [next(self._count) for _ in texts]
+        self._expected.append((numbers, answer))
+        pairs = zip(texts, numbers, strict=True)
+        self._writers[0].write(b"".join(text + SENTENCE_END % number + END for text, number in pairs))
         try:
             async with asyncio.timeout(self._timeout_s):
                 with contextlib.suppress(ConnectionError):
@@ -114,15 +123,20 @@ class Pipeline:
         texts: list[bytes] = []
         try:
             while True:
-                texts.append((await answers.readuntil(END))[:-1])
-                count, answer = self._expected[0]
-                if len(texts) == count:
+                text = await answers.readuntil(END)
+                numbers, answer = self._expected[0]
+                texts.append(_without_end(text, numbers[len(texts)]))
+                if len(texts) == len(numbers):
+                    if any(program.poll() is not None for program in self._programs):
+                        break
                     self._expected.popleft()
                     if not answer.done():
                         answer.set_result(texts)
                     texts = []
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, IndexError):
-            self._die()
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, IndexError, ValueError):
+            # Also for an answer to nothing, and for one without its end.
+            pass
+        self._die()
 
     def _die(self) -> None:
         self._dead = True
@@ -149,3 +163,12 @@ class Pipeline:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
         await asyncio.to_thread(lambda: [program.wait() for program in self._programs])
+
+
+def _without_end(answer: bytes, number: int) -> bytes:
+    """Raises ValueError where the end that the sentence was given is not there."""
+    end = b"[%d]" % number + END
+    if not answer.endswith(end):
+        raise ValueError("an answer lacks its end")
+    # The generator may have put a full stop of the sentence's own in the place of ours.
+    return answer.removesuffix(end).removesuffix(b".")

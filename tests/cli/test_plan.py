@@ -31,6 +31,7 @@ def test_ports_are_the_documented_ones(default_profile: Profile) -> None:
     assert addresses == {
         "asr": "127.0.0.1:50101",
         "tts": "127.0.0.1:50102",
+        "translation": "127.0.0.1:50103",
         "llm": "127.0.0.1:50104",
         "embedding": "127.0.0.1:50105",
         "retrieval": "127.0.0.1:50106",

@@ -1,6 +1,5 @@
 """NVIDIA's own client, unchanged, in a process of its own, against pocketsphinx and flite."""
 
-import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import trustme
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto
 from riva_compat import asr_pb2, audio_pb2, nmt_pb2, request_id_pb2, tts_pb2
 
+from tests import processes
 from tests.asr.asking import file_of, speech
 from tests.clients.speech_doors import door, printed_by_snippet, python_of, said_by
 from tests.processes import ServiceProcess
@@ -64,15 +64,15 @@ def test_nvidias_client_translates_texts_and_speech(speech_python: str, tmp_path
     """flite speaks no Spanish, so the scripted engine's tones do, a tenth of a second each."""
     recording = tmp_path / "window.wav"
     recording.write_bytes(file_of(speech("window")))
-    translation = ServiceProcess("translation", module="tests.riva.word_translation")
-    with contextlib.closing(translation):
-        address = translation.wait_ready().address
-        with door("riva", voices="scripted", LEDGE_TRANSLATION_ADDRESS=address) as riva:
-            told = said_by(speech_python, "riva_translation.py", riva, AUDIO=str(recording))
+    with (
+        processes.service("translation", LEDGE_ENGINE="scripted") as translation,
+        door("riva", voices="scripted", LEDGE_TRANSLATION_ADDRESS=translation.address) as riva,
+    ):
+        told = said_by(speech_python, "riva_translation.py", riva, AUDIO=str(recording))
     assert told["texts"] == ["abre la ventana", "agua"]
     assert told["kept"] == ["abran la window"]
     assert told["future"] == ["agua"]
-    assert told["pairs"] == {"ten-words": [["en", "es"], ["es", "en"]]}
+    assert told["pairs"] == {"scripted": [["en", "es"], ["es", "en"]]}
     assert told["pairs s2t_model"] == {"s2t_model": [["en"], ["es"]]}
     assert told["pairs s2s_model"] == {"s2s_model": [["en"], ["es"]]}
     assert told["speech to text"] == "favor abre la ventana "

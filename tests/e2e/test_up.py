@@ -20,12 +20,24 @@ from services.kit.client import open_channel
 from tests.ledge_command import Ledge
 
 pytestmark = pytest.mark.timeout(300)
-NEEDS = {"tts": "flite"}
-"""Programs of Debian; a service is left out where its own is missing."""
+NEEDS = {"tts": "flite", "translation": "/usr/share/apertium/modes/eng-spa.mode"}
+"""Programs and files of Debian; a service is left out where its own is missing."""
 SERVICES = [
     name
-    for name in ("asr", "tts", "llm", "embedding", "retrieval", "reranking", "rag", "gateway", "riva", "wyoming")
-    if name not in NEEDS or shutil.which(NEEDS[name])
+    for name in (
+        "asr",
+        "tts",
+        "translation",
+        "llm",
+        "embedding",
+        "retrieval",
+        "reranking",
+        "rag",
+        "gateway",
+        "riva",
+        "wyoming",
+    )
+    if name not in NEEDS or shutil.which(NEEDS[name]) or Path(NEEDS[name]).is_file()
 ]
 RECOVERY_TIMEOUT_S = 60
 PDF_QUESTION = "How deep is borehole 2?"

@@ -1,6 +1,5 @@
 """The riva door before scripted speech services, all real processes, and stubs as Riva's clients have them."""
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,9 +28,8 @@ def tts() -> Iterator[ServiceProcess]:
 
 @pytest.fixture(scope="session")
 def translation() -> Iterator[ServiceProcess]:
-    process = ServiceProcess("translation", module="tests.riva.word_translation")
-    with contextlib.closing(process):
-        yield process.wait_ready()
+    with service("translation", LEDGE_ENGINE="scripted") as running:
+        yield running
 
 
 @contextmanager

@@ -75,7 +75,7 @@ async def test_pairs_are_listed_by_model(translator: Any) -> None:
         return {name: (set(pair.src_lang), set(pair.tgt_lang)) for name, pair in response.languages.items()}
 
     both = {"en", "es"}
-    assert await listed("") == await listed("ten-words") == {"ten-words": (both, both)}
+    assert await listed("") == await listed("scripted") == {"scripted": (both, both)}
     assert await listed("s2t_model") == {"s2t_model": (both, both)}
     assert await listed("s2s_model") == {"s2s_model": (both, both)}
     with pytest.raises(grpc.aio.AioRpcError) as refused:

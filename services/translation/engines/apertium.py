@@ -35,8 +35,6 @@ _SPECIAL = re.compile(r"[\[\]{}^$/\\@<>]")
 _ESCAPED = re.compile(r"\\(.)")
 # The generator takes a tilde for one of its own marks and drops it.
 _TILDE, _INSTEAD = "~", "\uf8ff"
-# Without an end of sentence the tagger waits for more; the brackets keep it apart from a dot of the text.
-_END = ".[]"
 
 
 class Direction:
@@ -67,9 +65,7 @@ class Direction:
     async def _run(self, sentences: Sequence[str]) -> Sequence[str | EngineFailed]:
         try:
             return await _translated(await self._running(), sentences)
-        except EngineFailed as error:
-            if len(sentences) == 1:
-                return [error]
+        except EngineFailed:
             return await self._one_by_one(sentences)
 
     async def _running(self) -> Pipeline:
@@ -166,9 +162,8 @@ async def _translated(pipeline: Pipeline, sentences: Sequence[str]) -> list[str]
 def _written(sentence: str) -> bytes:
     """As apertium's stream format wants it."""
     escaped = _SPECIAL.sub(r"\\\g<0>", sentence.replace(_TILDE, _INSTEAD))
-    return (escaped + _END).encode()
+    return escaped.encode()
 
 
 def _read(answer: bytes) -> str:
-    text = answer.decode(errors="replace").removesuffix("[]").removesuffix(".")
-    return _ESCAPED.sub(r"\1", text).replace(_INSTEAD, _TILDE)
+    return _ESCAPED.sub(r"\1", answer.decode(errors="replace")).replace(_INSTEAD, _TILDE)

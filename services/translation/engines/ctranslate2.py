@@ -84,7 +84,7 @@ class NeuralModel:
                 target_prefix=[piece.prefix for piece in pieces] if pieces[0].prefix else None,
                 beam_size=self._beam_size,
                 max_input_length=0,
-                max_decoding_length=max(piece.limit for piece in pieces),
+                max_decoding_length=max(len(piece.prefix) + piece.limit for piece in pieces),
             )
         except (RuntimeError, ValueError) as error:
             raise EngineFailed(f"the model {self.model.id} failed: {error}") from error
