@@ -5,10 +5,14 @@ that the caller protects, where they stand as whole words.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 MARK = "\ue000"
 """What stands for each; `marks.numbered` tells those of a sentence apart."""
+
+FEW_TERMS = 8
+_Tree = dict[str, "_Tree"]
+_END = ""
 
 # Each part is bounded, or begins only where the one before it cannot have begun: time grows with the text alone.
 _PLACEHOLDER = re.compile(
@@ -27,6 +31,37 @@ _PLACEHOLDER = re.compile(
 )
 
 
+def _any_of(terms: Iterable[str]) -> str:
+    """A pattern of these as whole words, at each place the longest ("Ledge Gateway" is not found as "Ledge").
+
+    A tree of their letters, so that time grows with the text and not with the terms: what the letters so far exclude
+    is not tried.
+    """
+    tree: _Tree = {}
+    for term in terms:
+        node = tree
+        for letter in term:
+            node = node.setdefault(letter, {})
+        node[_END] = {}
+    return rf"(?<!\w)(?:{_written(tree)})(?!\w)"
+
+
+def _written(node: "_Tree") -> str:
+    branches = []
+    for letter, after in node.items():
+        if letter == _END:
+            continue
+        path = letter
+        while len(after) == 1 and _END not in after:
+            ((letter, after),) = after.items()
+            path += letter
+        branches.append(re.escape(path) + _written(after))
+    if not branches:
+        return ""
+    told = "|".join(branches)
+    return rf"(?:(?:{told})|(?!\w))" if _END in node else f"(?:{told})"
+
+
 class Keeper:
     """Keeps things out of all texts of a request.
 
@@ -36,9 +71,10 @@ class Keeper:
 
     def __init__(self, terms: Mapping[str, str]) -> None:
         self._terms = terms
-        # The longest first, so that "Ledge Gateway" is not found as "Ledge".
-        words = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
-        self._pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+        self._pattern = re.compile(_any_of(terms)) if terms else None
+        if len(terms) > FEW_TERMS:
+            # Compiled patterns stay in a cache, and large ones take megabytes; every caller has terms of its own.
+            re.purge()
 
     def keep(self, text: str) -> tuple[str, list[str]]:
         """The text with marks, and what they stand for, in order."""

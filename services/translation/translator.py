@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from services.translation import marks
 from services.translation.engine import Engine, Pair
-from services.translation.kept import Keeper
+from services.translation.kept import FEW_TERMS, Keeper
 from services.translation.pairs import primary
 from services.translation.sentences import sentences
 
 INLINE_CHARACTERS = 2000
-"""Up to so many, going to a thread and back costs more than cutting."""
+"""Of a request; up to so many, going to a thread and back costs more than cutting."""
 SENTENCES_AT_A_TIME = 128
 """Of one request, in the engine's queue: a book does not hold up who asks for a line."""
 _SPACES = re.compile(r" {2,}")
@@ -45,11 +45,8 @@ class Translator:
         Args:
             terms: what is not translated → what stands there afterwards.
         """
-        keeper = await asyncio.to_thread(Keeper, terms) if len(terms) > 8 else Keeper(terms)
-        cut = []
-        for text in texts:
-            short = len(text) <= INLINE_CHARACTERS
-            cut.append(_cut(text, keeper, pair) if short else await asyncio.to_thread(_cut, text, keeper, pair))
+        is_short = len(terms) <= FEW_TERMS and sum(map(len, texts)) <= INLINE_CHARACTERS
+        cut = _cut_all(texts, pair, terms) if is_short else await asyncio.to_thread(_cut_all, texts, pair, terms)
         # What stands twice in a request is translated once.
         different = list(dict.fromkeys(sentence for text in cut for sentence in text.sentences))
         translations = await self._checked(different, pair)
@@ -82,6 +79,11 @@ class Translator:
         for start in range(0, len(asked), SENTENCES_AT_A_TIME):
             answers += await self._engine.translate(asked[start : start + SENTENCES_AT_A_TIME], pair)
         return answers
+
+
+def _cut_all(texts: Sequence[str], pair: Pair, terms: Mapping[str, str]) -> list[_Cut]:
+    keeper = Keeper(terms)
+    return [_cut(text, keeper, pair) for text in texts]
 
 
 def _cut(text: str, keeper: Keeper, pair: Pair) -> _Cut:
