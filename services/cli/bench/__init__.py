@@ -6,7 +6,7 @@ import typer
 
 from services.cli.lazy import lazy_group
 
-NAMES = ("llm", "embedding", "retrieval", "ingest", "rag", "orchestration", "start", "tts", "asr")
+NAMES = ("llm", "embedding", "retrieval", "ingest", "rag", "orchestration", "start", "tts", "asr", "translation")
 MEMBERS = {name: f"{__name__}.{name}:command" for name in NAMES if find_spec(f"{__name__}.{name}")}
 
 app = typer.Typer(
