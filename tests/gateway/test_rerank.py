@@ -15,6 +15,7 @@ async def test_documents_come_back_best_first_with_scores_of_zero_to_one(http: h
     response = await http.post("/v1/rerank", json=body(), headers={"x-request-id": "asked"})
     told = response.json()
     assert (told["id"], told["model"]) == ("asked", "scripted")
+    assert told["usage"] is None, "clients of Jina's look for it"
     results = told["results"]
     assert results[0]["document"] == {"text": DOCUMENTS[1]}
     assert {result["index"]: result["document"]["text"] for result in results} == dict(enumerate(DOCUMENTS))
@@ -79,6 +80,8 @@ async def test_text_embeddings_inference_clients_find_their_paths(http: httpx.As
     data = (await http.post("/v1/embeddings", json=by_openai)).json()["data"]
     assert vectors == [one["embedding"] for one in data]
     assert len((await http.post("/embed", json={"inputs": "pump"})).json()) == 1
+    by_haystack = {"inputs": DOCUMENTS, "prompt_name": "query", "normalize": False}
+    assert (await http.post("/embed", json=by_haystack)).json() == vectors, "they have length one all the same"
 
     asked = {"query": QUERY, "texts": DOCUMENTS, "return_text": True}
     ranks = (await http.post("/rerank", json=asked)).json()

@@ -16,6 +16,7 @@ from services.kit.errors import InvalidInput
 from services.rag.evidence.calibration import SHIPPED, read_calibration
 from tests.processes import ROOT, service
 from tests.rag.answer_client import Suite, ask
+from tests.rag.ingest_client import File, ingest
 from tests.small_corpus import QUESTIONS, write_questions
 
 
@@ -63,6 +64,25 @@ async def test_too_few_questions_are_told_in_one_sentence(suite: Suite, handbook
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("calibrate: too few questions: it takes 4 ")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("within", "elsewhere", "documents"), [(1e6, -1e6, 1), (-1e6, 1e6, 2)])
+async def test_how_near_a_second_sentence_must_come_is_weighed_apart_for_another_passage(
+    suite: Suite, tmp_path: Path, within: float, elsewhere: float, documents: int
+) -> None:
+    body = json.loads(SHIPPED.read_text())
+    for searched in ("reranked", "retrieved"):
+        body[searched] |= {"threshold": 0.0, "second_within": within, "second_within_elsewhere": elsewhere}
+    weights = tmp_path / "weights.json"
+    weights.write_text(json.dumps(body))
+    mill = File("mill.md", b"# The mill\n\nThe mill was built in 1802 by Ada Brandt.")
+    weir = File("weir.md", b"# The weir\n\nThe weir beside the mill was rebuilt in 1911.")
+    with service("rag", **suite.settings, LEDGE_CALIBRATION_FILE=str(weights)) as rag:
+        async with open_channel(rag.address) as channel:
+            stub = rag_pb2_grpc.RagServiceStub(channel)
+            await ingest(stub, [mill, weir], "two-passages")
+            answered = await ask(stub, "When was the mill built?", "two-passages", policy=pb.QUOTE)
+    assert len({citation.passage.document for citation in answered.done.citations}) == documents
 
 
 async def calibrate(suite: Suite, collection: str, questions: Path, out: Path) -> "subprocess.CompletedProcess[str]":

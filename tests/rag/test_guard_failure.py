@@ -1,6 +1,7 @@
 """What passes when half of the guard `topics` gives no decision, and what the guards take of the budget."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,11 +14,16 @@ from ledge.rag.v1 import rag_pb2 as pb
 from ledge.rag.v1 import rag_pb2_grpc
 
 from services.kit.client import open_channel
+from services.rag.answer.asked import Reader
+from services.rag.answer.budget import Allowance, Budget
+from services.rag.answer.guarding import guard
+from services.rag.answer.run import Run
 from services.rag.collection_settings import CollectionSettings, SettingsOfCollections
 from services.rag.collections import collection
 from services.rag.config import RagConfig
 from services.rag.guards.guards import Checked, Guards
 from services.rag.guards.topics import BlockedTopics, Told, Topic, Topics
+from services.rag.judges.calibrated import CalibratedJudge
 from services.rag.peers import Peers
 from tests.processes import ServiceProcess, service
 from tests.rag.answer_client import Answered, Suite, ask
@@ -191,3 +197,28 @@ async def test_a_sentence_of_which_nobody_decides_is_kept_back(refuses: bool, mo
     with pytest.raises(grpc.aio.AioRpcError):
         await guards.check("When does the gate open?", classify, is_question=True)
     await peers.close()
+
+
+async def test_what_is_known_when_the_time_is_over_is_still_checked_and_a_question_is_not() -> None:
+    with service("embedding", LEDGE_ENGINE="scripted") as embedding:
+        peers = Peers(RagConfig(embedding_address=embedding.address, call_timeout_s=5))
+        topics = BlockedTopics.model_validate({"topics": [{"name": "pirates", "description": "Piracy at sea."}]})
+        guards = Guards(None, Topics(topics, peers))
+        await guards.check("The gate opens in spring.", None)
+        asked = Reader().answer(pb.AnswerRequest(question=OPEN))
+        run = Run(
+            asked=asked,
+            budget=Budget(Allowance(steps=4, tokens=0, wall_time_s=0)),
+            judge=CalibratedJudge(),
+            guards=guards,
+            clock=time.monotonic,
+            started_s=time.monotonic(),
+            question=OPEN,
+            standalone=OPEN,
+        )
+        sentence = await guard(run, "The gate opens in spring.")
+        assert sentence is not None
+        assert sentence.may_pass
+        assert await guard(run, OPEN, is_question=True) is None
+        assert run.budget.exhausted
+        await peers.close()
