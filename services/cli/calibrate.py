@@ -26,7 +26,8 @@ def command(
 ) -> None:
     """Fit what the evidence is worth, for other models or documents; `rag` reads it from LEDGE_CALIBRATION_FILE.
 
-    Questions that were fitted to tell nothing of how good the answers are: measure with others (`ledge bench rag`).
+    Questions that were fitted to tell nothing of how good the answers are: measure with others (`ledge bench rag`,
+    which reads LEDGE_CALIBRATION_FILE too).
     """
     samples = deploy_directory() / "samples"
     files = questions or [samples / "questions" / name for name in ("calibration.jsonl", "development.jsonl")]
@@ -34,7 +35,7 @@ def command(
         read_questions(file)
     if not out.absolute().parent.is_dir():
         raise InvalidInput(f"{out} cannot be written: there is no folder {out.absolute().parent}")
-    with running_suite(documents or samples / "documents") as suite:
+    with running_suite(documents or samples / "documents", own_weights=False) as suite:
         addresses = {f"LEDGE_{name.upper()}_ADDRESS": service.address for name, service in suite.items()}
         arguments = [argument for file in files for argument in ("--questions", str(file))]
         command = [

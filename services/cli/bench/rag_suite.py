@@ -1,6 +1,7 @@
 """A suite of its own to measure answers on: the profile's services on free ports, documents taken in; gone after."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,11 +20,16 @@ from services.kit.errors import EngineFailed
 
 SERVICES = ("embedding", "retrieval", "reranking", "llm", "rag")
 COLLECTION = "bench"
+WEIGHTS = "LEDGE_CALIBRATION_FILE"
 
 
 @contextmanager
-def running_suite(documents: Path) -> Iterator[dict[str, RunningService]]:
+def running_suite(documents: Path, *, own_weights: bool = True) -> Iterator[dict[str, RunningService]]:
     """The services by name, ready, with the documents of a folder in collection `bench`.
+
+    Args:
+        own_weights: whether rag reads the caller's LEDGE_CALIBRATION_FILE. Who makes that file does without it, for
+            the one that is there may be of another version.
 
     Raises:
         InvalidInput: no documents there.
@@ -33,13 +39,15 @@ def running_suite(documents: Path) -> Iterator[dict[str, RunningService]]:
     _, plan, _ = open_profile(LocalRunConfig.read())
     with ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory(prefix="ledge-bench-rag-"))
+        left_out = {"LEDGE_PORT", "LEDGE_OPS_PORT", "LEDGE_DATA_DIR", *(() if own_weights else (WEIGHTS,))}
+        inherited = {WEIGHTS: os.environ[WEIGHTS]} if os.environ.get(WEIGHTS) else {}
         addresses: dict[str, str] = {}
         running: dict[str, RunningService] = {}
         for name in SERVICES:
             planned = {
                 key: value
-                for key, value in plan.service(name).environment.items()
-                if not key.endswith("_ADDRESS") and key not in ("LEDGE_PORT", "LEDGE_OPS_PORT", "LEDGE_DATA_DIR")
+                for key, value in {**inherited, **plan.service(name).environment}.items()
+                if not key.endswith("_ADDRESS") and key not in left_out
             }
             running[name] = stack.enter_context(RunningService(name, {**planned, **addresses, "LEDGE_DATA_DIR": data}))
             addresses[f"LEDGE_{name.upper()}_ADDRESS"] = running[name].address
