@@ -6,7 +6,7 @@ LEDGE := $(BIN)/ledge
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Tests mostly wait for processes that they started; those of one file share them.
 TEST_PROCESSES ?= 2
-BENCHES ?= llm embedding retrieval ingest rag orchestration start
+BENCHES ?= llm embedding retrieval ingest rag orchestration asr tts translation start
 # What an installed default environment and its models take, with room for documents.
 NEEDED_MB := 1500
 # What torch, which comes from PyPI with its CUDA libraries, takes with vLLM and the models that the tests make.

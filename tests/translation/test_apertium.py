@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,11 @@ async def test_marks_of_the_stream_format_are_only_characters(apertium: Any) -> 
     for text, (answer,) in zip(texts, answers, strict=True):
         assert answer.split(" ")[0] == text.split(" ")[0], (text, answer)
         assert "asa" in answer
+
+
+async def test_a_word_in_quotes_keeps_both(apertium: Any) -> None:
+    (answer,) = await translated(apertium, "He said 'open the door' twice.")
+    assert re.search(r"'\w+ la puerta'", answer)
 
 
 async def test_a_program_that_dies_is_replaced_and_nothing_is_lost() -> None:

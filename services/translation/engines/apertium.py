@@ -33,8 +33,10 @@ LICENCES = {
 }  # fmt: skip
 _SPECIAL = re.compile(r"[\[\]{}^$/\\@<>]")
 _ESCAPED = re.compile(r"\\(.)")
-# The generator takes a tilde for one of its own marks and drops it.
+# The generator takes a tilde for one of its own marks and drops it; an opening quote and an "s" are taken for "'s".
 _TILDE, _INSTEAD = "~", "\uf8ff"
+_OPENING = re.compile(r"(?<!\w)'(?=\w)")
+_QUOTE, _INSTEAD_OF_QUOTE = "'", "\uf8fe"
 
 
 class Direction:
@@ -161,9 +163,11 @@ async def _translated(pipeline: Pipeline, sentences: Sequence[str]) -> list[str]
 
 def _written(sentence: str) -> bytes:
     """As apertium's stream format wants it."""
-    escaped = _SPECIAL.sub(r"\\\g<0>", sentence.replace(_TILDE, _INSTEAD))
+    plain = _OPENING.sub(_INSTEAD_OF_QUOTE, sentence.replace(_TILDE, _INSTEAD))
+    escaped = _SPECIAL.sub(r"\\\g<0>", plain)
     return escaped.encode()
 
 
 def _read(answer: bytes) -> str:
-    return _ESCAPED.sub(r"\1", answer.decode(errors="replace")).replace(_INSTEAD, _TILDE)
+    plain = _ESCAPED.sub(r"\1", answer.decode(errors="replace"))
+    return plain.replace(_INSTEAD, _TILDE).replace(_INSTEAD_OF_QUOTE, _QUOTE)
