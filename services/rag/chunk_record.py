@@ -24,6 +24,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from google.protobuf.struct_pb2 import Struct
@@ -177,8 +178,7 @@ def _tells(text: str, start: int, end: int) -> bool:
     return inside or token.lower() not in _COMMON
 
 
-@dataclass(frozen=True)
-class StoredSegment:
+class StoredSegment(NamedTuple):
     """A segment as it was stored; see `StoredChunk` for its vectors."""
 
     start: int
@@ -245,11 +245,13 @@ class StoredChunk:
 
     def rows_of(self, segment: StoredSegment) -> list[slice]:
         """Where the rows of the segment's headings, of its lead-in if it has one, and its own are."""
+        return [slice(first, first + rows) for first, rows in self._spans_of(segment)]
+
+    def _spans_of(self, segment: StoredSegment) -> list[tuple[int, int]]:
+        """The same as first row and number of rows."""
         groups = self._layout[1]
-        spans = [groups[0], (segment.first_row, segment.rows)]
-        if segment.group:
-            spans.insert(1, groups[segment.group])
-        return [slice(first, first + rows) for first, rows in spans]
+        own = (segment.first_row, segment.rows)
+        return [groups[0], groups[segment.group], own] if segment.group else [groups[0], own]
 
     def greatest(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The greatest of some values of all token vectors over those of each segment: its own, its headings' and its
@@ -276,8 +278,8 @@ class StoredChunk:
         _, _, dimensions, scale, place, _, _ = self._layout
         vectors.data = b"".join(
             [
-                self.attachment[place + rows.start * dimensions : place + rows.stop * dimensions]
-                for rows in self.rows_of(segment)
+                self.attachment[place + first * dimensions : place + (first + rows) * dimensions]
+                for first, rows in self._spans_of(segment)
             ]
         )
         vectors.dimensions = dimensions

@@ -92,12 +92,13 @@ def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Ca
     rows: list[tuple[float, ...]] = []
     question, vector = query.question, query.vector()
     weights = _weights(question)
+    asked_weight = sum(weights.values())
     for passage in found:
         chunk = passage.chunk
         segments = chunk.segments
         if not segments:
             continue
-        dense = chunk.dense() @ vector
+        dense = (chunk.dense() @ vector).tolist()
         headings = " | ".join(" ".join(words.stems(heading)) for heading in chunk.headings)
         line = f" {headings} | {' '.join(words.stems(chunk.body))} "
         named = _named(question.names, (line,))
@@ -109,8 +110,8 @@ def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Ca
             introduced[segment.lead_in].union(words.stems(text)) for text, segment in zip(texts, segments, strict=True)
         ]
         said = said_words(query.sought, chunk, contexts)
-        firsts = [_first_before(segments, index) for index in range(len(segments))]
-        covered = query.sought.coverages(_with_before(said, firsts))
+        firsts = _firsts_before(segments)
+        covered = query.sought.coverages(_with_before(said, firsts)).tolist()
         for index, segment in enumerate(segments):
             if segment.kind is Kind.HEADING:
                 continue
@@ -118,11 +119,11 @@ def measure(query: Query, found: Sequence[Found], words: Words) -> tuple[list[Ca
             candidates.append(Candidate(passage, segment, contexts[index], said[index], line, holds_kind))
             rows.append(
                 (
-                    float(dense[index]),
-                    float(dense[max(firsts[index], index - 1)]),
+                    dense[index],
+                    dense[max(firsts[index], index - 1)],
                     passage.segment_scores[index] if passage.segment_scores else 0.0,
-                    _coverage(weights, contexts[index]),
-                    float(covered[index]),
+                    _coverage(weights, contexts[index]) / asked_weight if asked_weight else 0.0,
+                    covered[index],
                     named,
                     0.0 if not question.kinds else 1.0 if holds_kind else -1.0,
                     passage.score if passage.segment_scores else 0.0,
@@ -175,25 +176,27 @@ def _weights(question: Question) -> dict[str, float]:
 
 
 def _coverage(weights: dict[str, float], said: frozenset[str]) -> float:
-    total = sum(weights.values())
-    return sum(weight for stem, weight in weights.items() if stem in said) / total if total else 0.0
+    return sum([weight for stem, weight in weights.items() if stem in said])
 
 
-def _first_before(segments: Sequence[StoredSegment], index: int) -> int:
-    """Where the sentences before a sentence begin; a row or an item has none."""
-    first = index
-    if segments[index].kind is Kind.PARAGRAPH:
-        while first > max(0, index - SENTENCES_BEFORE) and segments[first - 1].kind is Kind.PARAGRAPH:
-            first -= 1
-    return first
+def _firsts_before(segments: Sequence[StoredSegment]) -> list[int]:
+    """Where the sentences before each sentence begin; a row or an item has none."""
+    firsts = []
+    before = 0
+    for index, segment in enumerate(segments):
+        is_sentence = segment.kind is Kind.PARAGRAPH
+        firsts.append(index - before if is_sentence else index)
+        before = min(before + 1, SENTENCES_BEFORE) if is_sentence else 0
+    return firsts
 
 
 def _with_before(said: NDArray[np.float64], firsts: Sequence[int]) -> NDArray[np.float64]:
     """What each segment says together with those before it, from the first of these on."""
     together = said.copy()
+    before = np.arange(len(firsts)) - firsts
     for back in range(1, SENTENCES_BEFORE + 1):
-        rows = [index for index, first in enumerate(firsts) if index - back >= first]
-        together[rows] = np.maximum(together[rows], said[[index - back for index in rows]])
+        rows = np.flatnonzero(before >= back)
+        together[rows] = np.maximum(together[rows], said[rows - back])
     return together
 
 

@@ -28,8 +28,9 @@ class SoughtWords:
     weights: NDArray[np.float64]
     token_vectors: NDArray[np.float32]
     """[tokens × dimensions], of these words alone."""
-    tokens: tuple[NDArray[np.intp], ...]
-    """Which of the vectors are those of each word; none of a word that the encoder has cut off."""
+    turns: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]
+    """Which words have a first token, a second, and so on, and where among the vectors it is: a word has no turn once
+    its tokens are through, and none at all where the encoder has cut it off."""
 
     def coverage(self, said: NDArray[np.float64]) -> float:
         """Share of the question's weight that is said; 0 of a question without a word that tells something."""
@@ -56,12 +57,14 @@ def sought_words(question: Question, vectors: model_pb2.TokenVectors, offsets: S
     heaviest = {asked.word.stem: asked for asked in sorted(question.words, key=lambda asked: asked.weight)}
     own = [np.flatnonzero((starts >= asked.word.start) & (starts < asked.word.end)) for asked in heaviest.values()]
     rows = unpack(vectors, vectors.dimensions, "question").to_float32()
-    ends = np.cumsum([len(tokens) for tokens in own])
+    counts = np.array([len(tokens) for tokens in own], np.intp)
+    firsts = np.cumsum(counts) - counts
+    turns = ((np.flatnonzero(counts > turn), firsts[counts > turn] + turn) for turn in range(counts.max(initial=0)))
     return SoughtWords(
         tuple(heaviest),
         np.array([asked.weight for asked in heaviest.values()], np.float64),
         rows[np.concatenate(own)] if own else rows[:0],
-        tuple(np.arange(end - len(tokens), end) for tokens, end in zip(own, ends, strict=True)),
+        tuple(turns),
     )
 
 
@@ -77,8 +80,8 @@ def said_words(sought: SoughtWords, chunk: StoredChunk, stems: Sequence[frozense
         return said
     rows = chunk.token_rows()
     cosines = rows @ sought.token_vectors.T
-    likeness = np.zeros((len(rows), len(sought.stems)))
-    for place, tokens in enumerate(sought.tokens):
-        likeness[:, place] = cosines[:, tokens].max(axis=1, initial=-1.0)
+    likeness = np.full((len(rows), len(sought.stems)), -1.0)
+    for words, tokens in sought.turns:
+        likeness[:, words] = np.maximum(likeness[:, words], cosines[:, tokens])
     likeness = np.clip((likeness - UNLIKE) / (LIKE - UNLIKE), 0, 1)
     return np.maximum(said, chunk.greatest(likeness))
