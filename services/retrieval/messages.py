@@ -14,7 +14,6 @@ from services.retrieval.engine import (
     PATH_SEPARATOR,
     Condition,
     Filter,
-    Hit,
     Match,
     Point,
     Query,
@@ -262,17 +261,3 @@ def start_of(page_token: str) -> str | None:
     if page_token and not _ID.fullmatch(page_token):
         raise InvalidInput("page_token: not one that Scroll has given")
     return page_token or None
-
-
-def point_message(point: Point) -> pb.Point:
-    message = pb.Point(id=point.id, text=point.text, attachments=point.attachments)
-    if point.vector is not None:
-        message.vector = point.vector.astype("<f4").tobytes()
-    if point.metadata:
-        message.metadata.update(dict(point.metadata))
-    return message
-
-
-def hit_message(hit: Hit) -> pb.Hit:
-    cosine = None if hit.cosine is None else min(1.0, max(-1.0, hit.cosine))
-    return pb.Hit(point=point_message(hit.point), score=hit.score, cosine=cosine)

@@ -9,11 +9,13 @@ from ledge.retrieval.v1 import retrieval_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2_grpc as rpc
 
 from services.kit.errors import InvalidInput
-from services.retrieval import messages
-from services.retrieval.engine import Engine
+from services.retrieval import answers, messages
+from services.retrieval.engine import Engine, Point
 from services.retrieval.lane import Lane
 
 Response = TypeVar("Response", pb.SearchResponse, pb.ScrollResponse)
+PAGE_TOKEN_BYTES = 64
+"""More than a token takes in a page."""
 WRITE_THREADS = 4
 """Writes to one collection wait for each other; so many may wait before another collection has to."""
 
@@ -96,7 +98,10 @@ class RetrievalService(rpc.RetrievalServiceServicer):
     def _search(self, request: pb.SearchRequest) -> pb.SearchResponse:
         query = messages.query_of(request, self._engine.dimensions(request.collection))
         hits = self._engine.search(request.collection, query)
-        return self._fitting(pb.SearchResponse(hits=map(messages.hit_message, hits)))
+        response = pb.SearchResponse()
+        for hit in hits:
+            answers.write_hit(hit, response.hits.add())
+        return self._fitting(response, [hit.point for hit in hits])
 
     async def Scroll(self, request: pb.ScrollRequest, _context: Any) -> pb.ScrollResponse:
         return await self._reads.run(self._scroll, request)
@@ -109,12 +114,15 @@ class RetrievalService(rpc.RetrievalServiceServicer):
             messages.start_of(request.page_token),
             messages.selection_of(request.selection if request.HasField("selection") else None),
         )
-        return self._fitting(
-            pb.ScrollResponse(points=map(messages.point_message, points), next_page_token=following or "")
-        )
+        response = pb.ScrollResponse(next_page_token=following or "")
+        for point in points:
+            answers.write_point(point, response.points.add())
+        return self._fitting(response, points)
 
-    def _fitting(self, response: Response) -> Response:
+    def _fitting(self, response: Response, points: Sequence[Point]) -> Response:
         """The response, where it is no larger than a message may be."""
+        if sum(map(answers.most_bytes, points)) + PAGE_TOKEN_BYTES <= self._most_answer_bytes:
+            return response
         if (size_bytes := response.ByteSize()) > self._most_answer_bytes:
             raise InvalidInput(
                 f"the answer takes {size_bytes} bytes, more than the {self._most_answer_bytes} of a message: "

@@ -4,13 +4,19 @@ import asyncio
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
+from ledge.retrieval.v1 import retrieval_pb2 as pb
 
 from services.kit.errors import EngineFailed, Overloaded
+from services.retrieval.answers import most_bytes, write_hit
 from services.retrieval.attachments import Attachments
+from services.retrieval.engine import Hit, Point
 from services.retrieval.fusion import fuse
 from services.retrieval.lane import Lane
 from services.retrieval.term_counts import TermCounts
@@ -26,6 +32,32 @@ def test_fusion_orders_by_the_sum_of_reciprocal_ranks(given_rankings: list[list[
     assert fused == sorted(fused, key=lambda entry: (-entry[1], entry[0]))
     for id, score in fused:
         assert score == pytest.approx(sum(1 / (61 + ranking.index(id)) for ranking in given_rankings if id in ranking))
+
+
+@given(
+    text=st.text(max_size=200),
+    metadata=st.dictionaries(st.text(max_size=8), st.none() | st.booleans() | st.floats(0, 1) | st.lists(st.text())),
+    attachments=st.dictionaries(st.text("aé", min_size=1, max_size=64), st.binary(max_size=300), max_size=3),
+    dimensions=st.none() | st.integers(1, 64),
+    cosine=st.none() | st.just(1.5) | st.floats(-1, 1, width=32),
+)
+def test_a_point_takes_no_more_than_it_is_reckoned_at(
+    text: str,
+    metadata: dict[str, Any],
+    attachments: dict[str, bytes],
+    dimensions: int | None,
+    cosine: float | None,
+) -> None:
+    vector = None if dimensions is None else np.ones(dimensions, np.float32)
+    point = Point(id_of(1), vector, text, metadata, attachments)
+    response = pb.SearchResponse()
+    write_hit(Hit(point, 0.5, cosine), response.hits.add())
+    assert response.ByteSize() <= most_bytes(point)
+    hit = response.hits[0]
+    assert (hit.point.id, hit.point.text, dict(hit.point.attachments)) == (point.id, text, attachments)
+    assert MessageToDict(hit.point.metadata) == metadata
+    assert hit.point.vector == (b"" if vector is None else vector.tobytes())
+    assert (hit.cosine if hit.HasField("cosine") else None) == (None if cosine is None else min(1.0, cosine))
 
 
 def test_attachments_come_back_by_name_and_version(tmp_path: Path) -> None:
