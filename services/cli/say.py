@@ -160,13 +160,16 @@ async def _written() -> AsyncIterator[str]:
 
 @contextmanager
 def _opened(output: Path) -> Any:
-    """A file that is there when it is whole."""
-    unfinished = output.with_name(f".{output.name}.part")
+    """A file that is there when it is whole; a device or a pipe is written to as it is, and stays one."""
+    is_special = output.exists() and not output.is_file()
+    unfinished = output if is_special else output.with_name(f".{output.name}.part")
     try:
         with unfinished.open("wb") as file:
             yield file
-        unfinished.replace(output)
+        if not is_special:
+            unfinished.replace(output)
     except OSError as error:
         raise InvalidInput(f"cannot write {output}: {error.strerror}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        if not is_special:
+            unfinished.unlink(missing_ok=True)
