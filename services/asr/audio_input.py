@@ -10,6 +10,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from services.asr.channels import mixed
 from services.asr.containers import container_of, read_container
 from services.asr.engine import SAMPLE_RATE_HZ, Samples
 from services.kit.errors import InvalidInput
@@ -129,7 +130,7 @@ def _blocks(file: soundfile.SoundFile, told: int | None, max_s: float) -> Iterat
             break
         _check_length(read / file.samplerate, max_s)
         _check_samples(block)
-        samples: Samples = block.mean(axis=1, dtype=np.float32)
+        samples = mixed(block)
         yield samples if resampler is None else resampler.resample_chunk(samples)
     if not read:
         raise InvalidInput("there is no audio")
@@ -171,7 +172,7 @@ def _decoded(audio: bytes, raw: RawAudio) -> Samples:
         )  # fmt: skip
     else:
         samples = np.zeros(0, np.float32)
-    return samples.reshape(-1, raw.channels).mean(axis=1, dtype=np.float32) if raw.channels > 1 else samples
+    return mixed(samples.reshape(-1, raw.channels)) if raw.channels > 1 else samples
 
 
 def _resampler(rate_hz: int, *, live: bool) -> soxr.ResampleStream | None:

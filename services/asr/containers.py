@@ -10,6 +10,7 @@ from io import BytesIO
 
 import numpy as np
 
+from services.asr.channels import mixed
 from services.asr.engine import Samples
 from services.kit.errors import InvalidInput
 
@@ -30,7 +31,7 @@ def container_of(audio: bytes) -> str:
 
 
 def read_container(audio: bytes, container: str) -> Iterator[tuple[int, Samples]]:
-    """The sample rate and the mean of the channels, about a second at a time; the first audio of the file alone.
+    """The sample rate and the channels as one, about a second at a time; the first audio of the file alone.
 
     Raises:
         InvalidInput: it cannot be read, holds no audio, or is of a kind that this installation does not read.
@@ -52,7 +53,7 @@ def read_container(audio: bytes, container: str) -> Iterator[tuple[int, Samples]
                 if frame.sample_rate != stream.rate or frame.layout.nb_channels > MAX_CHANNELS:
                     raise InvalidInput("the audio changes its sample rate, or has too many channels")
                 for one in plain.resample(frame):
-                    pieces.append(one.to_ndarray().mean(axis=0, dtype=np.float32))
+                    pieces.append(mixed(one.to_ndarray().T))
                     held += len(pieces[-1])
                 if held >= stream.rate * BLOCK_S:
                     yield stream.rate, np.concatenate(pieces)

@@ -86,7 +86,7 @@ async def _say(
         spoken = _Spoken(stub, speech, text)
         if output is None:
             await play(player, await spoken.rate_hz(), spoken.pieces())
-        elif speech.encoding == audio_pb2.WAV and output != Path("-"):
+        elif speech.encoding == audio_pb2.WAV and not _is_stream(output):
             speech.encoding = audio_pb2.PCM_S16LE
             rate_hz = await spoken.rate_hz()
             # A file can be told its length in the end, as a stream cannot.
@@ -95,7 +95,7 @@ async def _say(
                 async for piece in spoken.pieces():
                     wav.writeframes(piece)
         else:
-            with nullcontext(sys.stdout.buffer) if output == Path("-") else _opened(output) as file:
+            with _opened(output) as file:
                 async for piece in spoken.pieces():
                     file.write(piece)
                     file.flush()
@@ -158,18 +158,23 @@ async def _written() -> AsyncIterator[str]:
     yield decoder.decode(b"", final=True)
 
 
+def _is_stream(output: Path) -> bool:
+    """Whether it is the standard output, a device or a pipe."""
+    return output == Path("-") or (output.exists() and not output.is_file())
+
+
 @contextmanager
 def _opened(output: Path) -> Any:
     """A file that is there when it is whole; a device or a pipe is written to as it is, and stays one."""
-    is_special = output.exists() and not output.is_file()
-    unfinished = output if is_special else output.with_name(f".{output.name}.part")
+    is_stream = _is_stream(output)
+    unfinished = output if is_stream else output.with_name(f".{output.name}.part")
     try:
-        with unfinished.open("wb") as file:
+        with nullcontext(sys.stdout.buffer) if output == Path("-") else unfinished.open("wb") as file:
             yield file
-        if not is_special:
+        if not is_stream:
             unfinished.replace(output)
     except OSError as error:
         raise InvalidInput(f"cannot write {output}: {error.strerror}") from error
     finally:
-        if not is_special:
+        if not is_stream:
             unfinished.unlink(missing_ok=True)

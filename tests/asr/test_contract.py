@@ -13,6 +13,7 @@ from ledge.audio.v1 import audio_pb2
 
 from services.asr.audio_input import RawAudio, read_raw
 from services.asr.service import RAW_ENCODINGS
+from services.cli.bench.asr_speech import word_errors
 from tests.asr.asking import (
     RATE_HZ,
     SAID,
@@ -23,7 +24,6 @@ from tests.asr.asking import (
     silence,
     speech,
     transcribe,
-    word_errors,
 )
 from tests.kit.serving import failure_of
 
@@ -80,6 +80,16 @@ async def test_both_channels_are_heard(stub: Stub) -> None:
     assert (await transcribe(stub, file_of(stereo))).text == reference.text
     raw = audio_pb2.RawFormat(sample_rate_hz=RATE_HZ, channels=2)
     assert (await transcribe(stub, pcm(stereo.reshape(-1)), raw)).text == reference.text
+
+
+async def test_channels_that_cancel_each_other_out_are_heard(stub: Stub) -> None:
+    mono = speech("window")
+    reference = await transcribe(stub, file_of(mono))
+    upside_down = np.stack([mono, -mono], axis=1)
+    assert (await transcribe(stub, file_of(upside_down))).text == reference.text
+    raw = audio_pb2.RawFormat(sample_rate_hz=RATE_HZ, channels=2)
+    streamed = await events(stub, pcm(upside_down.reshape(-1)), 4000, format=raw)
+    assert word_errors(reference.text, finals(streamed)[0].text) <= 1
 
 
 @pytest.mark.parametrize("encoding", [audio_pb2.MULAW, audio_pb2.ALAW])

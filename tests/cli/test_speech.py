@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,22 @@ def piped(ledge: Ledge, *arguments: str, given: bytes = b"", **settings: str) ->
         cwd=ROOT,
         timeout=60,
     )
+
+
+def test_a_pipe_is_written_to_and_stays_one(ledge: Ledge, tts: ServiceProcess, tmp_path: Path) -> None:
+    pipe = tmp_path / "said.wav"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        heard = reader.submit(pipe.read_bytes)
+        ledge.run("say", *WORDS.split(), "-o", str(pipe), "--address", tts.address)
+        assert heard.result(timeout=30).startswith(b"RIFF")
+    assert pipe.is_fifo(), "as a device would have been replaced by a file"
+
+
+def test_ssml_is_spoken_into_a_pipe_as_text_is(ledge: Ledge, tts: ServiceProcess) -> None:
+    done = piped(ledge, "say", "--ssml", f"<speak>{WORDS}</speak>", "-o", "-", "--address", tts.address)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"RIFF")
 
 
 @pytest.mark.parametrize("ending", ["wav", "mp3", "opus", "ogg", "flac"])
