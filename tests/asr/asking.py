@@ -68,14 +68,3 @@ async def events(
 
 def finals(heard: Sequence[pb.TranscribeStreamResponse]) -> list[pb.Utterance]:
     return [event.final for event in heard if event.WhichOneof("event") == "final"]
-
-
-def word_errors(said: str, heard: str) -> int:
-    """Words to put in, take out or change, at least (Levenshtein distance over words)."""
-    reference, hypothesis = said.lower().split(), heard.lower().split()
-    row = list(range(len(hypothesis) + 1))
-    for number, word in enumerate(reference, 1):
-        before, row[0] = row[0], number
-        for place, other in enumerate(hypothesis, 1):
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (word != other))
-    return row[-1]

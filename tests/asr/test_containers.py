@@ -9,8 +9,9 @@ import soxr
 from ledge.asr.v1 import asr_pb2_grpc as rpc
 
 from services.asr.audio_input import read_file
+from services.cli.bench.asr_speech import word_errors
 from services.kit.errors import InvalidInput
-from tests.asr.asking import RATE_HZ, SAID, Samples, file_of, silence, speech, transcribe, word_errors
+from tests.asr.asking import RATE_HZ, SAID, Samples, file_of, silence, speech, transcribe
 
 KINDS = [("webm", "libopus", 48_000), ("mp4", "aac", 44_100), ("ipod", "aac", 16_000), ("adts", "aac", 24_000),
          ("matroska", "flac", 48_000)]  # fmt: skip

@@ -7,22 +7,11 @@ from ledge.audio.v1 import audio_pb2
 from ledge.tts.v1 import tts_pb2 as tts_pb
 from ledge.tts.v1 import tts_pb2_grpc as tts_rpc
 
-from tests.asr.asking import events, file_of, finals, transcribe, word_errors
+from services.cli.bench.asr_speech import SENTENCES, word_errors
+from tests.asr.asking import events, file_of, finals, transcribe
 from tests.processes import service
 from tests.tts.conftest import need_flite
 
-SENTENCES = (
-    "what is the capital of france",
-    "the meeting begins at nine in the morning",
-    "please open the window",
-    "how much does the ticket cost",
-    "the water in the river is very cold today",
-    "when does the next train to london leave",
-    "we need more time to finish the work",
-    "she bought a new house near the school",
-    "turn off the light in the kitchen",
-    "they will come back on monday afternoon",
-)
 HIGHEST_RATE = 0.05
 """Measured: 1 word of 71 (0.014) for files and streams alike, as by pocketsphinx called directly on flite's files."""
 

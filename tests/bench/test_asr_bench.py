@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from services.cli.bench.asr_callers import WORDS, Measured, _round
-from services.cli.bench.asr_default import word_errors
+from services.cli.bench.asr_speech import word_errors
 from services.cli.bench.asr_streams import PAUSE_S, speech_of
 from services.kit.errors import EngineFailed
 from tests.tts.conftest import need_flite

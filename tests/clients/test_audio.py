@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.asr.asking import word_errors
+from services.cli.bench.asr_speech import word_errors
 from tests.gateway.suite import Suite
 
 SAID = "please open the window the meeting begins at nine in the morning"

@@ -9,7 +9,7 @@ from ledge.asr.v1 import asr_pb2 as pb
 from ledge.asr.v1 import asr_pb2_grpc as rpc
 from ledge.audio.v1 import audio_pb2
 
-from services.cli.bench.asr_speech import RATE_HZ, SENTENCES, pcm, silence, spoken
+from services.cli.bench.asr_speech import RATE_HZ, SENTENCES, pcm, silence, spoken, word_errors
 from services.cli.bench.report import Row
 from services.cli.bench.running import RunningService
 from services.kit.client import open_channel
@@ -78,14 +78,3 @@ async def _interleaved(address: str, audio: Sequence[bytes], rounds: int, ours: 
                 text = directly(samples)
                 theirs.elapsed_s += time.perf_counter() - started_s
                 theirs.words_wrong += word_errors(sentence, text)
-
-
-def word_errors(said: str, heard: str) -> int:
-    """Words to put in, take out or change, at least (Levenshtein distance over words)."""
-    reference, hypothesis = said.lower().split(), heard.lower().split()
-    row = list(range(len(hypothesis) + 1))
-    for number, word in enumerate(reference, 1):
-        before, row[0] = row[0], number
-        for place, other in enumerate(hypothesis, 1):
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (word != other))
-    return row[-1]

@@ -56,3 +56,14 @@ def pcm(samples: Samples) -> bytes:
 
 def silence(length_s: float) -> Samples:
     return np.zeros(round(length_s * RATE_HZ), np.float32)
+
+
+def word_errors(said: str, heard: str) -> int:
+    """Words to put in, take out or change, at least (Levenshtein distance over words)."""
+    reference, hypothesis = said.lower().split(), heard.lower().split()
+    row = list(range(len(hypothesis) + 1))
+    for number, word in enumerate(reference, 1):
+        before, row[0] = row[0], number
+        for place, other in enumerate(hypothesis, 1):
+            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (word != other))
+    return row[-1]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 from ctranslate2 import specs
-from numpy.typing import NDArray
 
+from services.cli.bench.random_layers import RandomLayers
 from services.translation.model_files import END
 
 SENTENCES = (
@@ -83,31 +83,10 @@ def _sentencepiece() -> bytes:
 
 
 def _fill(spec: specs.TransformerSpec, shape: Shape, vocabulary: int, random: np.random.Generator) -> None:
-    width = shape.width
-
-    def weights(*sizes: int) -> NDArray[np.float32]:
-        return random.standard_normal(sizes, np.float32) * np.float32(0.1)
-
-    def linear(layer: specs.common_spec.LinearSpec, out: int, into: int) -> None:
-        layer.weight, layer.bias = weights(out, into), np.zeros(out, np.float32)
-
-    def norm(layer: specs.common_spec.LayerNormSpec) -> None:
-        layer.gamma, layer.beta = np.ones(width, np.float32), np.zeros(width, np.float32)
-
+    layers = RandomLayers(random, shape.width, spread=0.1)
     encoder, decoder = spec.encoder, spec.decoder
-    encoder.embeddings[0].weight = weights(vocabulary, width)
-    decoder.embeddings.weight = weights(vocabulary, width)
-    linear(decoder.projection, vocabulary, width)
-    for stack in (encoder, decoder):
-        for layer in stack.layer:
-            linear(layer.self_attention.linear[0], 3 * width, width)
-            linear(layer.self_attention.linear[1], width, width)
-            linear(layer.ffn.linear_0, 4 * width, width)
-            linear(layer.ffn.linear_1, width, 4 * width)
-            norm(layer.self_attention.layer_norm)
-            norm(layer.ffn.layer_norm)
-            if stack is decoder:
-                linear(layer.attention.linear[0], width, width)
-                linear(layer.attention.linear[1], 2 * width, width)
-                linear(layer.attention.linear[2], width, width)
-                norm(layer.attention.layer_norm)
+    encoder.embeddings[0].weight = layers.weights(vocabulary, shape.width)
+    decoder.embeddings.weight = layers.weights(vocabulary, shape.width)
+    layers.linear(decoder.projection, vocabulary, shape.width)
+    layers.stack(encoder.layer, listens=False)
+    layers.stack(decoder.layer, listens=True)

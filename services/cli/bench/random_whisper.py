@@ -21,6 +21,8 @@ from ctranslate2 import specs
 from numpy.typing import NDArray
 from tokenizers import decoders, models, pre_tokenizers
 
+from services.cli.bench.random_layers import RandomLayers
+
 MELS = 80
 FRAMES, TEXT_TOKENS = 1500, 448
 TIMESTAMPS = 1501
@@ -164,36 +166,15 @@ def _vocabulary(tokeniser: tokenizers.Tokenizer, shape: Shape) -> list[str]:
 
 
 def _fill(spec: specs.WhisperSpec, shape: Shape, vocabulary: int, random: np.random.Generator) -> None:
-    width = shape.width
-
-    def weights(*sizes: int) -> NDArray[np.float32]:
-        return random.standard_normal(sizes, np.float32) * np.float32(0.02)
-
-    def linear(layer: specs.common_spec.LinearSpec, out: int, into: int) -> None:
-        layer.weight, layer.bias = weights(out, into), np.zeros(out, np.float32)
-
-    def norm(layer: specs.common_spec.LayerNormSpec) -> None:
-        layer.gamma, layer.beta = np.ones(width, np.float32), np.zeros(width, np.float32)
-
+    layers = RandomLayers(random, shape.width, spread=0.02)
     encoder, decoder = spec.encoder, spec.decoder
-    for conv, into in ((encoder.conv1, shape.mels), (encoder.conv2, width)):
-        conv.weight, conv.bias = weights(width, into, 3), np.zeros(width, np.float32)
-    encoder.position_encodings.encodings = _sinusoids(FRAMES, width)
-    decoder.embeddings.weight = weights(vocabulary, width)
+    for conv, into in ((encoder.conv1, shape.mels), (encoder.conv2, shape.width)):
+        conv.weight, conv.bias = layers.weights(shape.width, into, 3), np.zeros(shape.width, np.float32)
+    encoder.position_encodings.encodings = _sinusoids(FRAMES, shape.width)
+    decoder.embeddings.weight = layers.weights(vocabulary, shape.width)
     for stack in (encoder, decoder):
-        norm(stack.layer_norm)
-        for layer in stack.layer:
-            linear(layer.self_attention.linear[0], 3 * width, width)
-            linear(layer.self_attention.linear[1], width, width)
-            linear(layer.ffn.linear_0, 4 * width, width)
-            linear(layer.ffn.linear_1, width, 4 * width)
-            norm(layer.self_attention.layer_norm)
-            norm(layer.ffn.layer_norm)
-            if stack is decoder:
-                linear(layer.attention.linear[0], width, width)
-                linear(layer.attention.linear[1], 2 * width, width)
-                linear(layer.attention.linear[2], width, width)
-                norm(layer.attention.layer_norm)
+        layers.norm(stack.layer_norm)
+        layers.stack(stack.layer, listens=stack is decoder)
 
 
 def _give_script(
