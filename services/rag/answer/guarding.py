@@ -16,15 +16,17 @@ async def guard(run: Run, text: str, *, is_question: bool = False) -> Checked | 
     if not run.guards:
         return Checked(text)
     budget = run.budget
-    if run.guards.ask_others and not budget.take_guard_step():
-        return None
     since_s = run.clock()
+    if run.guards.ask_others and not budget.take_guard_step():
+        run.did("guard", "not checked: no step is left", since_s)
+        return None
     within_s = budget.remaining_s if is_question else max(budget.remaining_s, LEAST_S)
     try:
         async with asyncio.timeout(within_s):
             checked = await run.guards.check(text, _classify(run), is_question=is_question)
     except TimeoutError:
         budget.exhausted = True
+        run.did("guard", "not checked: no time is left", since_s)
         return None
     run.did("guard", checked.outcome, since_s)
     if checked.failed:
