@@ -141,7 +141,7 @@ class Uploads:
         call = current_call()
         if call is not None:
             # The request is over, and its deadline with it.
-            enter_call(CallContext(None, call.request_id, call.tenant))
+            enter_call(CallContext(None, call.request_id, call.tenant, local_only=call.local_only))
         try:
             await self.ingest(upload)
         except LedgeError as error:

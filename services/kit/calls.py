@@ -15,7 +15,15 @@ from opentelemetry import trace
 from services.kit import telemetry
 from services.kit.auth import Keys
 from services.kit.config import ServiceConfig
-from services.kit.context import REQUEST_ID_KEY, TENANT_KEY, CallContext, enter_call, request_id_of
+from services.kit.context import (
+    LOCAL_ONLY_KEY,
+    REQUEST_ID_KEY,
+    TENANT_KEY,
+    CallContext,
+    enter_call,
+    is_local_only,
+    request_id_of,
+)
 from services.kit.errors import (
     DETAILS_KEY,
     EngineFailed,
@@ -120,7 +128,8 @@ class Calls(grpc.aio.ServerInterceptor):
                 self._check_limit()
                 tenant = self._keys.tenant(metadata.get("authorization", ""), metadata.get(TENANT_KEY, ""))
                 admitted = True
-                call = CallContext(deadline_s, call.request_id, tenant)
+                local_only = is_local_only(metadata.get(LOCAL_ONLY_KEY, ""))
+                call = CallContext(deadline_s, call.request_id, tenant, local_only=local_only)
                 enter_call(call)
                 yield call
                 context.set_trailing_metadata(tuple(_timings(call, started_s)))
@@ -184,7 +193,8 @@ def _each_parsed(parse: Callable[[bytes], Any]) -> Callable[[AsyncIterator[bytes
 
 def _timings(call: CallContext, started_s: float) -> list[tuple[str, str]]:
     timings_ms = {**call.timings_ms, "total": (time.monotonic() - started_s) * 1000}
-    return [(f"ledge-{name}-ms", f"{value:.2f}") for name, value in timings_ms.items()]
+    timings = [(f"ledge-{name}-ms", f"{value:.2f}") for name, value in timings_ms.items()]
+    return [*timings, *((f"ledge-{name}", value) for name, value in call.notes.items())]
 
 
 def _status(error: Exception, call: CallContext) -> tuple[grpc.StatusCode, str, list[tuple[str, bytes]]]:

@@ -2,8 +2,8 @@
 
 Round robin over all addresses of a name, looked up again every second (gRPC's own
 30 s fail hundreds of calls in a rolling restart). Unary calls that the contract
-marks idempotent are retried on UNAVAILABLE. Deadline, request id, tenant and trace
-of the call being served travel with every call made for it; cancelling the task
+marks idempotent are retried on UNAVAILABLE. Deadline, request id, tenant, label and
+trace of the call being served travel with every call made for it; cancelling the task
 cancels the calls below it.
 """
 
@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.kit import refused_uploads
 from services.kit.config import ServiceConfig
-from services.kit.context import REQUEST_ID_KEY, TENANT_KEY, current_call
+from services.kit.context import LOCAL_ONLY_KEY, REQUEST_ID_KEY, TENANT_KEY, current_call
 from services.kit.telemetry import outgoing_trace
 
 refused_uploads.mend()
@@ -81,13 +81,15 @@ class Channel(grpc.aio.Channel):
         return min(bounds) if bounds else None
 
     def metadata(self, metadata: Any) -> list[tuple[str, str | bytes]]:
-        """What travels with a call: key, request id, tenant, trace, and the caller's own."""
+        """What travels with a call: key, request id, tenant, label, trace, and the caller's own."""
         pairs: list[tuple[str, str | bytes]] = [*self._authorization, *(metadata or ()), *outgoing_trace().items()]
         call = current_call()
         if call is not None:
             pairs.append((REQUEST_ID_KEY, call.request_id))
             if call.tenant:
                 pairs.append((TENANT_KEY, call.tenant))
+            if call.local_only:
+                pairs.append((LOCAL_ONLY_KEY, "true"))
         return pairs
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:

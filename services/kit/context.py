@@ -1,4 +1,4 @@
-"""What travels with a call through every hop: deadline, request id, tenant, and the timings it gathers.
+"""What travels with a call through every hop: deadline, request id, tenant, label, and the timings it gathers.
 
 The server sets it, the client reads it. Python's gRPC passes on none of this by
 itself. The trace travels beside it, in OpenTelemetry's own context.
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 REQUEST_ID_KEY = "ledge-request-id"
 TENANT_KEY = "ledge-tenant"
+LOCAL_ONLY_KEY = "ledge-local-only"
+"""The label of what must not leave the site; the gateway takes it as a header of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,10 @@ class CallContext:
     """Name of the API key that was used; empty without keys."""
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Sent back as trailing metadata `ledge-<name>-ms`."""
+    local_only: bool = False
+    """Nothing of this call goes to a model outside the site."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """What was decided; sent back as trailing metadata `ledge-<name>`. Printable ASCII."""
 
     def remaining_s(self) -> float | None:
         """Seconds until the deadline, never below zero; None without a deadline."""
@@ -45,6 +51,11 @@ def current_call() -> CallContext | None:
 def enter_call(call: CallContext) -> None:
     """Makes `call` the current one for the rest of this task."""
     _current.set(call)
+
+
+def is_local_only(label: str) -> bool:
+    """Whether the label is set. Who sends it at all means it, unless it plainly says no."""
+    return label.strip().lower() not in ("", "0", "false", "no")
 
 
 def request_id_of(given: str) -> str:

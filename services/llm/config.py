@@ -13,7 +13,8 @@ class LlmConfig(ServiceConfig):
 
     engine: str = "llamacpp"
     """`llamacpp` (GGUF models on the CPU), `vllm` (safetensors on CUDA or the CPU, in this process), `openai` (any
-    server that speaks OpenAI's API), or `scripted` (no weights; says what a script tells it, for tests)."""
+    server that speaks OpenAI's API), `scripted` (no weights; says what a script tells it, for tests), or `ngram` (no
+    weights; counts of a text's words, for what reads probabilities)."""
     model: str = "smollm2-135m-instruct"
     """Id of the model in the catalogue."""
     model_aliases: Annotated[CommaList, BeforeValidator(split_commas)] = ()
@@ -83,3 +84,7 @@ class LlmConfig(ServiceConfig):
     """What the engine `scripted` says (YAML; see `services/llm/engines/script.py`). Absent: it echoes."""
     script_tokens_per_s: float = Field(0, ge=0, le=1e6)
     """How fast `scripted` speaks, each answer for itself. 0: as fast as it can."""
+    ngram_file: Path | None = None
+    """The text that `ngram` is made of."""
+    ngram_order: int = Field(3, ge=1, le=16)
+    """How many tokens an n-gram of `ngram` has."""

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Model:
     commercial_use: bool | None = None
     answer_policy: str = ""
     """`quote` or `compose`: how the model is trusted to answer from documents."""
+    vocabulary_sha256: bytes = b""
+    """Identifies the meaning of token ids (`services.kit.language_models.vocabulary`); empty where it is not known."""
+    end_token_ids: tuple[int, ...] = ()
+    """Tokens that end an answer; empty where they are not known."""
 
 
 class Role(enum.Enum):
@@ -192,3 +196,40 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Frees the model. No answer is being generated any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model thinks of tokens that it did not choose."""
+
+    negative_logprobs: tuple[float, ...]
+    """−log p of each of them."""
+    most_probable: tuple[int, ...]
+    """The best token at the place of each, and after the last: one more."""
+
+
+class Scoring(Protocol):
+    """One session: a sequence that grows, and is cut back."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of the sequence."""
+
+    async def score(self, position: int, token_ids: Sequence[int]) -> Scores:
+        """Cuts the sequence to `position` tokens, at least one and at most its length; appends and scores these.
+
+        Raises:
+            InvalidInput: the context is full.
+            EngineFailed: the model failed.
+        """
+
+    async def close(self) -> None:
+        """Frees the context."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What an engine is too that exposes its model's probabilities."""
+
+    def open_scoring(self, prompt: Sequence[int]) -> Scoring:
+        """A session after this prompt, at least one token. Costs nothing before the first `score`."""

@@ -13,7 +13,7 @@ from services.kit.errors import InvalidInput
 from services.llm import metrics, reply
 from services.llm.admission import Admission
 from services.llm.choices import generate
-from services.llm.engine import Engine, Job, Piece, Usage
+from services.llm.engine import Engine, Job, Piece, Scorer, Usage
 from services.llm.request import (
     chat_jobs,
     check_model,
@@ -24,10 +24,11 @@ from services.llm.request import (
     read_messages,
     read_token_ids,
 )
+from services.llm.verifying import Verifying
 
 
 class LlmService(rpc.LlmServiceServicer):
-    """Answers every call of the contract for one engine. VerifierService is mounted by none of today's engines."""
+    """Answers every call of the contract for one engine; also VerifierService where the engine is a Scorer."""
 
     def __init__(self, engine: Engine, max_waiting: int) -> None:
         self._engine = engine
@@ -37,6 +38,8 @@ class LlmService(rpc.LlmServiceServicer):
 
     def mount(self, server: Any) -> None:
         rpc.add_LlmServiceServicer_to_server(self, server)
+        if isinstance(self._engine, Scorer):
+            rpc.add_VerifierServiceServicer_to_server(Verifying(self._engine, self._model), server)
 
     def models(self) -> Sequence[model_pb2.ModelInfo]:
         return [reply.model_info(self._model), *reply.adapter_infos(self._model)]
@@ -105,7 +108,12 @@ class LlmService(rpc.LlmServiceServicer):
                 token_ids = await self._engine.tokenize_chat(messages)
             case _:
                 raise InvalidInput("nothing to tokenize: set text or messages")
-        return pb.TokenizeResponse(token_ids=token_ids, max_context_tokens=self._model.max_context_tokens)
+        return pb.TokenizeResponse(
+            token_ids=token_ids,
+            max_context_tokens=self._model.max_context_tokens,
+            vocabulary_sha256=self._model.vocabulary_sha256,
+            end_token_ids=self._model.end_token_ids,
+        )
 
     async def Detokenize(self, request: pb.DetokenizeRequest, context: Any) -> pb.DetokenizeResponse:
         check_model(request.model, self._model)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.llm.engines.handover import Channel, Handover
-from services.llm.engines.stop_strings import StopStrings
+from services.kit.stop_strings import StopStrings
 
 
 class End(Exception):

@@ -154,7 +154,7 @@ def _let_in(request: Request, key: Any) -> None:
         raise HTTPException(403, "an accepted API key is needed: send it as api_key") from None
     call = current_call()
     if call is not None:
-        enter_call(CallContext(call.deadline_s, call.request_id, tenant))
+        enter_call(CallContext(call.deadline_s, call.request_id, tenant, local_only=call.local_only))
 
 
 Form = TypeVar("Form", bound=Body)

@@ -24,7 +24,11 @@ async def load(config: LlmConfig) -> Engine:
             from services.llm.engines.scripted import load_scripted
 
             return load_scripted(config)
+        case "ngram":
+            from services.llm.engines.ngram import load_ngram
+
+            return await load_ngram(config)
         case unknown:
             raise NotFound(
-                f"there is no llm engine {unknown!r}; set LEDGE_ENGINE to llamacpp, vllm, openai or scripted"
+                f"there is no llm engine {unknown!r}; set LEDGE_ENGINE to llamacpp, vllm, openai, scripted or ngram"
             )

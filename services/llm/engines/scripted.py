@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from services.kit.errors import EngineFailed, InvalidInput
+from services.kit.stop_strings import StopStrings
 from services.llm.config import LlmConfig
 from services.llm.engine import (
     ChatPrompt,
@@ -20,7 +21,6 @@ from services.llm.engine import (
     Usage,
 )
 from services.llm.engines.script import Rule, Script, ScriptedCall, smallest
-from services.llm.engines.stop_strings import StopStrings
 
 MODEL = "scripted"
 VOCABULARY_SIZE = 0x110000

@@ -134,7 +134,7 @@ class Sampling(_message.Message):
     def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., min_p: _Optional[float] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., seed: _Optional[int] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., n: _Optional[int] = ..., top_logprobs: _Optional[int] = ..., logit_bias: _Optional[_Mapping[int, float]] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("model", "messages", "sampling", "tools", "tool_choice", "constraint", "priority", "template_arguments")
+    __slots__ = ("model", "messages", "sampling", "tools", "tool_choice", "constraint", "priority", "template_arguments", "hybrid")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +143,7 @@ class ChatRequest(_message.Message):
     CONSTRAINT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    HYBRID_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[Message]
     sampling: Sampling
@@ -151,7 +152,40 @@ class ChatRequest(_message.Message):
     constraint: Constraint
     priority: int
     template_arguments: _struct_pb2.Struct
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., constraint: _Optional[_Union[Constraint, _Mapping]] = ..., priority: _Optional[int] = ..., template_arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    hybrid: Hybrid
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., constraint: _Optional[_Union[Constraint, _Mapping]] = ..., priority: _Optional[int] = ..., template_arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., hybrid: _Optional[_Union[Hybrid, _Mapping]] = ...) -> None: ...
+
+class Hybrid(_message.Message):
+    __slots__ = ("mode", "local_only", "guide_tokens", "threshold", "fallback_threshold", "rollback_threshold")
+    class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MODE_UNSPECIFIED: _ClassVar[Hybrid.Mode]
+        LOCAL: _ClassVar[Hybrid.Mode]
+        CLOUD: _ClassVar[Hybrid.Mode]
+        ROUTE: _ClassVar[Hybrid.Mode]
+        CASCADE: _ClassVar[Hybrid.Mode]
+        GUIDE: _ClassVar[Hybrid.Mode]
+        BILD: _ClassVar[Hybrid.Mode]
+    MODE_UNSPECIFIED: Hybrid.Mode
+    LOCAL: Hybrid.Mode
+    CLOUD: Hybrid.Mode
+    ROUTE: Hybrid.Mode
+    CASCADE: Hybrid.Mode
+    GUIDE: Hybrid.Mode
+    BILD: Hybrid.Mode
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_ONLY_FIELD_NUMBER: _ClassVar[int]
+    GUIDE_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    mode: Hybrid.Mode
+    local_only: bool
+    guide_tokens: int
+    threshold: float
+    fallback_threshold: float
+    rollback_threshold: float
+    def __init__(self, mode: _Optional[_Union[Hybrid.Mode, str]] = ..., local_only: bool = ..., guide_tokens: _Optional[int] = ..., threshold: _Optional[float] = ..., fallback_threshold: _Optional[float] = ..., rollback_threshold: _Optional[float] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
     __slots__ = ("id", "model", "choices", "usage")
@@ -216,7 +250,7 @@ class ToolCallDelta(_message.Message):
     def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_json: _Optional[str] = ...) -> None: ...
 
 class CompleteRequest(_message.Message):
-    __slots__ = ("model", "prompt", "token_ids", "sampling", "constraint", "priority", "echo")
+    __slots__ = ("model", "prompt", "token_ids", "sampling", "constraint", "priority", "echo", "hybrid")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -224,6 +258,7 @@ class CompleteRequest(_message.Message):
     CONSTRAINT_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     ECHO_FIELD_NUMBER: _ClassVar[int]
+    HYBRID_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
     token_ids: TokenIds
@@ -231,7 +266,8 @@ class CompleteRequest(_message.Message):
     constraint: Constraint
     priority: int
     echo: bool
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., token_ids: _Optional[_Union[TokenIds, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., constraint: _Optional[_Union[Constraint, _Mapping]] = ..., priority: _Optional[int] = ..., echo: bool = ...) -> None: ...
+    hybrid: Hybrid
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., token_ids: _Optional[_Union[TokenIds, _Mapping]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., constraint: _Optional[_Union[Constraint, _Mapping]] = ..., priority: _Optional[int] = ..., echo: bool = ..., hybrid: _Optional[_Union[Hybrid, _Mapping]] = ...) -> None: ...
 
 class TokenIds(_message.Message):
     __slots__ = ("ids",)
@@ -330,12 +366,16 @@ class MessageList(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[Message, _Mapping]]] = ...) -> None: ...
 
 class TokenizeResponse(_message.Message):
-    __slots__ = ("token_ids", "max_context_tokens")
+    __slots__ = ("token_ids", "max_context_tokens", "vocabulary_sha256", "end_token_ids")
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    VOCABULARY_SHA256_FIELD_NUMBER: _ClassVar[int]
+    END_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     max_context_tokens: int
-    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., max_context_tokens: _Optional[int] = ...) -> None: ...
+    vocabulary_sha256: bytes
+    end_token_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., max_context_tokens: _Optional[int] = ..., vocabulary_sha256: _Optional[bytes] = ..., end_token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DetokenizeRequest(_message.Message):
     __slots__ = ("model", "token_ids")
@@ -380,27 +420,31 @@ class VerifyOpen(_message.Message):
     def __init__(self, model: _Optional[str] = ..., tokenizer_sha256: _Optional[bytes] = ..., prompt_token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class VerifyDraft(_message.Message):
-    __slots__ = ("position", "token_ids", "rollback_threshold", "end_token_ids")
+    __slots__ = ("position", "token_ids", "rollback_threshold", "end_token_ids", "verdict_only")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     ROLLBACK_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     END_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_ONLY_FIELD_NUMBER: _ClassVar[int]
     position: int
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     rollback_threshold: float
     end_token_ids: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, position: _Optional[int] = ..., token_ids: _Optional[_Iterable[int]] = ..., rollback_threshold: _Optional[float] = ..., end_token_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+    verdict_only: bool
+    def __init__(self, position: _Optional[int] = ..., token_ids: _Optional[_Iterable[int]] = ..., rollback_threshold: _Optional[float] = ..., end_token_ids: _Optional[_Iterable[int]] = ..., verdict_only: bool = ...) -> None: ...
 
 class VerifyResponse(_message.Message):
-    __slots__ = ("negative_logprobs", "accepted", "next_token_id", "argmax_token_ids", "position")
+    __slots__ = ("negative_logprobs", "accepted", "next_token_id", "argmax_token_ids", "position", "compute_ms")
     NEGATIVE_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     NEXT_TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     ARGMAX_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_MS_FIELD_NUMBER: _ClassVar[int]
     negative_logprobs: _containers.RepeatedScalarFieldContainer[float]
     accepted: int
     next_token_id: int
     argmax_token_ids: _containers.RepeatedScalarFieldContainer[int]
     position: int
-    def __init__(self, negative_logprobs: _Optional[_Iterable[float]] = ..., accepted: _Optional[int] = ..., next_token_id: _Optional[int] = ..., argmax_token_ids: _Optional[_Iterable[int]] = ..., position: _Optional[int] = ...) -> None: ...
+    compute_ms: float
+    def __init__(self, negative_logprobs: _Optional[_Iterable[float]] = ..., accepted: _Optional[int] = ..., next_token_id: _Optional[int] = ..., argmax_token_ids: _Optional[_Iterable[int]] = ..., position: _Optional[int] = ..., compute_ms: _Optional[float] = ...) -> None: ...

@@ -414,8 +414,11 @@ class VerifierServiceServicer(object):
     """
 
     def Verify(self, request_iterator, context):
-        """Verify is one session: `open` first, then any number of drafts. The service
-        keeps the context between messages; the session ends with the stream.
+        """Verify is one session: `open` first, then any number of drafts, each of which
+        is answered. The service keeps the context between messages; the session ends
+        with the stream. A client whose stream breaks opens another, with all tokens
+        that stand as its prompt. Too many sessions are RESOURCE_EXHAUSTED; a context
+        that is full is INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

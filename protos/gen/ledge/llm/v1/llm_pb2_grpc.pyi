@@ -187,8 +187,11 @@ class VerifierServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerifierServiceAsyncStub: ...
     Verify: _grpc.StreamStreamMultiCallable[_llm_pb2.VerifyRequest, _llm_pb2.VerifyResponse]
-    """Verify is one session: `open` first, then any number of drafts. The service
-    keeps the context between messages; the session ends with the stream.
+    """Verify is one session: `open` first, then any number of drafts, each of which
+    is answered. The service keeps the context between messages; the session ends
+    with the stream. A client whose stream breaks opens another, with all tokens
+    that stand as its prompt. Too many sessions are RESOURCE_EXHAUSTED; a context
+    that is full is INVALID_ARGUMENT.
     """
 
 @_typing.type_check_only
@@ -199,8 +202,11 @@ class VerifierServiceAsyncStub(VerifierServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Verify: _aio.StreamStreamMultiCallable[_llm_pb2.VerifyRequest, _llm_pb2.VerifyResponse]  # type: ignore[assignment]
-    """Verify is one session: `open` first, then any number of drafts. The service
-    keeps the context between messages; the session ends with the stream.
+    """Verify is one session: `open` first, then any number of drafts, each of which
+    is answered. The service keeps the context between messages; the session ends
+    with the stream. A client whose stream breaks opens another, with all tokens
+    that stand as its prompt. Too many sessions are RESOURCE_EXHAUSTED; a context
+    that is full is INVALID_ARGUMENT.
     """
 
 class VerifierServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -214,8 +220,11 @@ class VerifierServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_llm_pb2.VerifyRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_llm_pb2.VerifyResponse], _abc.AsyncIterator[_llm_pb2.VerifyResponse]]:
-        """Verify is one session: `open` first, then any number of drafts. The service
-        keeps the context between messages; the session ends with the stream.
+        """Verify is one session: `open` first, then any number of drafts, each of which
+        is answered. The service keeps the context between messages; the session ends
+        with the stream. A client whose stream breaks opens another, with all tokens
+        that stand as its prompt. Too many sessions are RESOURCE_EXHAUSTED; a context
+        that is full is INVALID_ARGUMENT.
         """
 
 def add_VerifierServiceServicer_to_server(servicer: VerifierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""The hybrid service: one language model out of a little one and a big one."""

@@ -1,0 +1,162 @@
+"""The big model: called within the caller's budget and only while it is there; else the little one is to answer.
+
+answer ──► at rest? ──► reserve ──► call ──► first event in time? ──► events, then settle
+             │ yes        │ no        │ cannot be reached, fails         │ no
+             └────────────┴───────────┴───────── Unavailable(why) ───────┘   before the first event, and never after it
+"""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from ledge.llm.v1 import llm_pb2 as pb
+
+from services.hybrid import metrics
+from services.hybrid.backend import Backend, cannot_be_reached, events, is_callers_fault
+from services.hybrid.budget import Budget, Reservation
+from services.hybrid.kinds import Kind
+from services.hybrid.modes import Why
+from services.hybrid.outcome import Outcome
+from services.hybrid.tenants import Tenant
+from services.kit.context import current_call
+
+REST_S = 5.0
+"""How long a model that did not answer is left alone: calls must not each wait for it in vain."""
+TEMPLATE_TOKENS = 64
+MESSAGE_TOKENS = 8
+"""What a chat template may add, to a prompt and to each message."""
+
+
+class Unavailable(Exception):
+    """Nothing of the big model's answer was told yet, and none is to come."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who pays."""
+
+    name: str
+    tenant: Tenant
+
+
+class Big:
+    """Shared by all calls of one event loop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        budget: Budget,
+        first_token_s: float,
+        max_tokens: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.backend = backend
+        self.budget = budget
+        self._first_token_s = first_token_s
+        self._max_tokens = max_tokens
+        self._clock = clock
+        self._rests_until_s = -1.0
+        self._why_rests = Why.BIG_DOWN
+        self.state = "unknown"
+
+    @property
+    def at_rest(self) -> Why | None:
+        """Why it is not asked now; None where it is."""
+        return self._why_rests if self._clock() < self._rests_until_s else None
+
+    async def answer(self, kind: Kind, request: Any, caller: Caller, outcome: Outcome) -> AsyncGenerator[Any, None]:
+        """The events of its answer. `request` names no model of ours, and is left as it is.
+
+        Raises:
+            Unavailable: the little model is to answer.
+            AioRpcError: the request is wrong, or it failed after its first words.
+        """
+        if why := self.at_rest:
+            raise Unavailable(why)
+        asked = kind.request()
+        asked.CopyFrom(request)
+        if caller.tenant.cloud_tokens is not None and not asked.sampling.HasField("max_tokens"):
+            asked.sampling.max_tokens = self._max_tokens
+        reservation = self.reserve(caller, _most_tokens(asked, self._max_tokens))
+        call = getattr(self.backend.llm, kind.stream)(kind.streamed(asked))
+        begun = False
+        try:
+            async with aclosing(events(call, self.patience_s())) as stream:
+                async for event in stream:
+                    if not begun:
+                        begun = True
+                        self.state = "up"
+                        metrics.CLOUD_CALLS.inc()
+                    if event.HasField("usage"):
+                        settle(reservation, event.usage.prompt_tokens, event.usage.completion_tokens, outcome)
+                    yield event
+        except TimeoutError as error:
+            if begun:
+                raise
+            # It may have read the prompt, so what was reserved stays spent.
+            metrics.CLOUD_CALLS.inc()
+            self.rest(Why.BIG_SLOW)
+            raise Unavailable(Why.BIG_SLOW) from error
+        except grpc.aio.AioRpcError as error:
+            if begun:
+                raise
+            reservation.cancel()
+            raise self.meaning(error) from error
+
+    def reserve(self, caller: Caller, tokens: int) -> Reservation:
+        """Raises Unavailable where the caller's budget has no room for a call of so many tokens."""
+        tenant = caller.tenant
+        reservation = self.budget.reserve(caller.name, tenant.cloud_calls, tenant.cloud_tokens, tokens)
+        if reservation is None:
+            metrics.REFUSED_BY_BUDGET.inc()
+            raise Unavailable(Why.BUDGET)
+        return reservation
+
+    def meaning(self, error: grpc.aio.AioRpcError) -> Exception:
+        """Unavailable, or the error itself where no other model could help."""
+        if is_callers_fault(error):
+            return error
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            why = Why.BIG_SLOW
+        else:
+            why = Why.BIG_DOWN if cannot_be_reached(error) else Why.BIG_FAILED
+        self.rest(why)
+        return Unavailable(why)
+
+    def rest(self, why: Why) -> None:
+        self.state = "down"
+        self._why_rests = why
+        # What it refuses, it may take from the next caller.
+        if why is not Why.BIG_FAILED:
+            self._rests_until_s = self._clock() + REST_S
+
+    def patience_s(self) -> float:
+        """How long to wait for its first words: the little model needs time to answer in its place."""
+        call = current_call()
+        remaining_s = None if call is None else call.remaining_s()
+        return self._first_token_s if remaining_s is None else min(self._first_token_s, remaining_s / 2)
+
+
+def settle(reservation: Reservation, prompt_tokens: int, answer_tokens: int, outcome: Outcome) -> None:
+    """A backend that counts nothing leaves what was reserved spent."""
+    if not prompt_tokens + answer_tokens:
+        return
+    reservation.settle(prompt_tokens + answer_tokens)
+    metrics.CLOUD_TOKENS.labels("prompt").inc(prompt_tokens)
+    metrics.CLOUD_TOKENS.labels("answer").inc(answer_tokens)
+    outcome.figures["big-tokens"] = str(prompt_tokens + answer_tokens)
+
+
+def _most_tokens(request: pb.ChatRequest | pb.CompleteRequest, max_tokens: int) -> int:
+    """What the call can spend at most: no token is shorter than a byte, and no message than its texts."""
+    sampling = request.sampling
+    answer = sampling.max_tokens if sampling.HasField("max_tokens") else max_tokens
+    messages = len(request.messages) if isinstance(request, pb.ChatRequest) else 0
+    return request.ByteSize() + TEMPLATE_TOKENS + MESSAGE_TOKENS * messages + answer * max(1, sampling.n)

@@ -1,0 +1,1 @@
+"""Big Little decoding: the little model drafts, the big one verifies."""

@@ -1,0 +1,141 @@
+"""The big model of Big Little decoding behind a VerifierService: token ids go up, verdicts come down.
+
+A session is one stream for one sequence. What breaks (a connection, a server that stops) costs one session opened anew,
+with all tokens that stand as its prompt, and the same draft again; nothing that was not verified ever stands.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import grpc
+from ledge.llm.v1 import llm_pb2 as pb
+
+from services.hybrid import metrics
+from services.hybrid.bild.decoding import Verdict, Verify
+from services.kit.errors import EngineFailed, upstream_details
+
+
+class RemoteVerifier:
+    """For one sequence and one task.
+
+    Args:
+        stub: of VerifierService.
+        vocabulary_sha256: of the little model, as its Tokenize tells it.
+        first_within_s: how long the first verdict may take, prompt included; the others too.
+    """
+
+    def __init__(
+        self,
+        stub: Any,
+        vocabulary_sha256: bytes,
+        prompt: Sequence[int],
+        rollback: float,
+        ends: Collection[int],
+        first_within_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stub = stub
+        self._vocabulary_sha256 = vocabulary_sha256
+        self._sequence = list(prompt)
+        self._rollback = rollback
+        self._ends = list(ends)
+        self._within_s = first_within_s
+        self._clock = clock
+        self._call: Any = None
+        self.reconnects = 0
+        self.round_trip_s = 0.0
+        self.compute_s = 0.0
+        """Of the last verdict."""
+
+    async def verify(self, step: Verify) -> Verdict:
+        """Raises AioRpcError or TimeoutError where a second session fails too; EngineFailed for a senseless verdict."""
+        del self._sequence[step.position :]
+        draft = pb.VerifyDraft(
+            position=step.position,
+            token_ids=step.drafted,
+            rollback_threshold=self._rollback,
+            end_token_ids=self._ends,
+            verdict_only=True,
+        )
+        if self._call is None:
+            response = await self._asked_anew(draft)
+        else:
+            try:
+                response = await self._asked(draft)
+            except (grpc.aio.AioRpcError, TimeoutError, asyncio.InvalidStateError) as error:
+                self._end()
+                if isinstance(error, grpc.aio.AioRpcError) and _is_final(error):
+                    raise
+                self.reconnects += 1
+                metrics.VERIFY_RECONNECTS.inc()
+                response = await self._asked_anew(draft)
+        verdict = _read(response, step)
+        self._sequence += step.drafted[: verdict.accepted]
+        if verdict.next_token is not None:
+            self._sequence.append(verdict.next_token)
+        return verdict
+
+    def close(self) -> None:
+        """Ends the session; the service frees its context."""
+        self._end()
+
+    async def _asked_anew(self, draft: pb.VerifyDraft) -> pb.VerifyResponse:
+        self._call = self._stub.Verify()
+        try:
+            opened = pb.VerifyOpen(tokenizer_sha256=self._vocabulary_sha256, prompt_token_ids=self._sequence)
+            await self._sent(pb.VerifyRequest(open=opened))
+            return await self._asked(draft)
+        except asyncio.InvalidStateError:
+            # The other side ended the stream while it was written to; the status tells why.
+            await self._raise_status()
+            raise
+        except BaseException:
+            self._end()
+            raise
+
+    async def _asked(self, draft: pb.VerifyDraft) -> pb.VerifyResponse:
+        began_s = self._clock()
+        async with asyncio.timeout(self._within_s):
+            await self._sent(pb.VerifyRequest(draft=draft))
+            response = await self._call.read()
+        if response is grpc.aio.EOF:
+            await self._raise_status()
+        self.round_trip_s = self._clock() - began_s
+        self.compute_s = response.compute_ms / 1000
+        metrics.VERIFY_SECONDS.observe(self.round_trip_s)
+        metrics.VERIFY_BYTES.labels("down").inc(response.ByteSize())
+        answer: pb.VerifyResponse = response
+        return answer
+
+    async def _sent(self, request: pb.VerifyRequest) -> None:
+        await self._call.write(request)
+        metrics.VERIFY_BYTES.labels("up").inc(request.ByteSize())
+
+    async def _raise_status(self) -> None:
+        code = await self._call.code()
+        # Nobody ends a session in good order but its client: what does, is stopping.
+        code = grpc.StatusCode.UNAVAILABLE if code is grpc.StatusCode.OK else code
+        trailing = await self._call.trailing_metadata()
+        raise grpc.aio.AioRpcError(
+            code, await self._call.initial_metadata(), trailing, await self._call.details() or "the session ended"
+        )
+
+    def _end(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+
+def _is_final(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the service itself refused: asking it again changes nothing."""
+    return bool(upstream_details(error)) and error.code() is not grpc.StatusCode.UNAVAILABLE
+
+
+def _read(response: pb.VerifyResponse, step: Verify) -> Verdict:
+    """Raises EngineFailed for what is no verdict on this draft."""
+    own = response.position - step.position - response.accepted
+    if response.accepted > len(step.drafted) or own not in (0, 1):
+        raise EngineFailed("the big model's verdict is not on the draft that it was sent")
+    return Verdict(response.accepted, response.next_token_id if own else None)

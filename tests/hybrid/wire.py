@@ -1,0 +1,84 @@
+"""A wire that can be listened to and cut: TCP between a client and a service, byte by byte."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+
+class Wire:
+    """Forwards connections to `address`; keeps what went each way."""
+
+    def __init__(self, address: str) -> None:
+        host, _, port = address.rpartition(":")
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._up = bytearray()
+        self._down = bytearray()
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def up(self) -> bytes:
+        """Everything that was sent to the service."""
+        with self._lock:
+            return bytes(self._up)
+
+    @property
+    def down(self) -> bytes:
+        with self._lock:
+            return bytes(self._down)
+
+    def cut(self) -> None:
+        """Breaks all connections; new ones are taken as before."""
+        with self._lock:
+            ends, self._open = self._open, set()
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self.connections += 1
+                self._open |= {near, far}
+            threading.Thread(target=self._carry, args=(near, far, self._up), daemon=True).start()
+            threading.Thread(target=self._carry, args=(far, near, self._down), daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket, kept: bytearray) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                with self._lock:
+                    kept += data
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def wire_to(address: str) -> Iterator[Wire]:
+    wire = Wire(address)
+    try:
+        yield wire
+    finally:
+        wire.close()
