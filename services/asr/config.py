@@ -46,5 +46,7 @@ class AsrConfig(ServiceConfig):
     """Longest audio of a unary call, in seconds."""
     max_utterance_s: float = Field(30.0, ge=1, le=300)
     """An utterance without a pause is ended after so many seconds, and the next begins."""
+    script_delay_ms: float = Field(0.0, ge=0, le=60_000)
+    """What `scripted` takes for a final, in milliseconds, of however many streams."""
     vad_threads: int = Field(1, ge=1, le=64)
     """Threads that tell speech from silence, for all streams together."""

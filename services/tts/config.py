@@ -24,5 +24,7 @@ class TtsConfig(ServiceConfig):
     """Clauses that may wait for a worker; past it RESOURCE_EXHAUSTED at once."""
     clause_timeout_s: float = Field(30.0, gt=0, le=600)
     """The longest that a clause may take, in seconds, before its worker is replaced."""
+    script_delay_ms: float = Field(0.0, ge=0, le=60_000)
+    """What `scripted` takes for a clause, in milliseconds, of however many answers."""
     max_text_characters: int = Field(20_000, ge=100, le=1_000_000)
     """Longest text of a unary request, SSML marks included."""

@@ -19,7 +19,7 @@ async def load(config: AsrConfig) -> Engine:
         case "scripted":
             from services.asr.engines.scripted import Scripted
 
-            return Scripted()
+            return Scripted(config.script_delay_ms)
         case unknown:
             raise NotFound(
                 f"there is no asr engine {unknown!r}; set LEDGE_ENGINE to pocketsphinx, faster-whisper or scripted"

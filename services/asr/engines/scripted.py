@@ -1,5 +1,6 @@
 """A deterministic engine without weights: it hears a numeral in every half second of an utterance."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,25 +25,30 @@ class Scripted:
         translates=True,
     )
 
+    def __init__(self, delay_ms: float = 0.0) -> None:
+        self._delay_s = delay_ms / 1000
+
     def session(self, options: Options, *, live: bool) -> "_Session":
-        return _Session(options.language or "en-US")
+        return _Session(options.language or "en-US", self._delay_s)
 
     async def close(self) -> None:
         """Holds nothing."""
 
 
 class _Session:
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, delay_s: float) -> None:
         self._language = language
+        self._delay_s = delay_s
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Utterance]:
-        yield _Counted(self._language)
+        yield _Counted(self._language, self._delay_s)
 
 
 class _Counted:
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, delay_s: float) -> None:
         self._language = language
+        self._delay_s = delay_s
         self._heard_samples = 0
 
     async def feed(self, samples: Samples) -> None:
@@ -52,13 +58,15 @@ class _Counted:
         return " ".join(word.text for word in self._words())
 
     def pause(self) -> None:
-        """Takes no time, and needs no early start."""
+        """Needs no early start."""
 
     def resume(self) -> None:
         """Nothing was begun."""
 
     async def finish(self) -> Hypothesis:
         words = self._words()
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
         return Hypothesis(" ".join(word.text for word in words), self._language, words, confidence=1.0)
 
     def _words(self) -> list[Word]:

@@ -19,6 +19,6 @@ async def load(config: TtsConfig) -> Engine:
         case "scripted":
             from services.tts.engines.scripted import Scripted
 
-            return Scripted()
+            return Scripted(config.script_delay_ms)
         case unknown:
             raise NotFound(f"there is no tts engine {unknown!r}; set LEDGE_ENGINE to flite, piper or scripted")

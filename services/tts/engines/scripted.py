@@ -3,6 +3,7 @@
 Whoever hears the tones can tell which words were spoken, so tests can prove whose audio they got.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
 from zlib import crc32
@@ -32,7 +33,12 @@ class Scripted:
         Voice("tono", "es-ES", Gender.NEUTRAL, "Apache-2.0", SAMPLE_RATE_HZ),
     )
 
+    def __init__(self, delay_ms: float = 0.0) -> None:
+        self._delay_s = delay_ms / 1000
+
     async def speak(self, text: str, voice: Voice, rate: float, due_s: float | None = None) -> Clause:
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
         amplitude = 0.4 if voice.id == "loud-tone" else 0.2
         pieces: list[Samples] = []
         words = []
