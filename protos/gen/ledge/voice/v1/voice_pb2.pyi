@@ -835,7 +835,7 @@ class TranslateSpeechResponse(_message.Message):
     def __init__(self, speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[SpeechStopped, _Mapping]] = ..., partial: _Optional[_Union[TranslatedSpeech, _Mapping]] = ..., final: _Optional[_Union[TranslatedSpeech, _Mapping]] = ..., audio: _Optional[_Union[TranslatedAudio, _Mapping]] = ..., end: _Optional[_Union[TranslateSpeechEnd, _Mapping]] = ...) -> None: ...
 
 class TranslatedSpeech(_message.Message):
-    __slots__ = ("index", "source_text", "source_language", "text", "language", "start_ms", "end_ms", "stable_characters")
+    __slots__ = ("index", "source_text", "source_language", "text", "language", "start_ms", "end_ms", "stable_characters", "untranslated")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     SOURCE_TEXT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_LANGUAGE_FIELD_NUMBER: _ClassVar[int]
@@ -844,6 +844,7 @@ class TranslatedSpeech(_message.Message):
     START_MS_FIELD_NUMBER: _ClassVar[int]
     END_MS_FIELD_NUMBER: _ClassVar[int]
     STABLE_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    UNTRANSLATED_FIELD_NUMBER: _ClassVar[int]
     index: int
     source_text: str
     source_language: str
@@ -852,7 +853,8 @@ class TranslatedSpeech(_message.Message):
     start_ms: int
     end_ms: int
     stable_characters: int
-    def __init__(self, index: _Optional[int] = ..., source_text: _Optional[str] = ..., source_language: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., stable_characters: _Optional[int] = ...) -> None: ...
+    untranslated: str
+    def __init__(self, index: _Optional[int] = ..., source_text: _Optional[str] = ..., source_language: _Optional[str] = ..., text: _Optional[str] = ..., language: _Optional[str] = ..., start_ms: _Optional[int] = ..., end_ms: _Optional[int] = ..., stable_characters: _Optional[int] = ..., untranslated: _Optional[str] = ...) -> None: ...
 
 class TranslatedAudio(_message.Message):
     __slots__ = ("index", "audio", "encoding", "sample_rate_hz")
