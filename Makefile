@@ -18,10 +18,12 @@ TORCH_NEEDED_MB := 8000
 .DELETE_ON_ERROR:
 # What the speech engines need of Debian; without it the suite starts without them, and says so.
 DEBIAN_PACKAGES := flite apertium-eng-spa
+# What the tests of the page need: a whole browser, since those that come with drivers have no microphone.
+BROWSER_PACKAGES := chromium fonts-liberation
 # A machine without a network is told soon.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
-.PHONY: help up down ask status logs doctor packages test test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
+.PHONY: help up down ask status logs doctor packages packages-browser test test-page test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,12 @@ packages: ## the Debian packages of the speech engines, as root; what needs them
 	  && $(APT) install -y -qq --no-install-recommends $(DEBIAN_PACKAGES); then echo "installed: $(DEBIAN_PACKAGES)"; \
 	else echo "for speech, on Debian or Ubuntu and as root: apt-get install $(DEBIAN_PACKAGES)"; fi
 
+packages-browser: ## the browser of Debian that the page is tested in, as root
+	@if dpkg-query -W $(BROWSER_PACKAGES) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(APT) update -qq \
+	  && $(APT) install -y -qq --no-install-recommends $(BROWSER_PACKAGES); then echo "installed: $(BROWSER_PACKAGES)"; \
+	else echo "to test the page, on Debian and as root: apt-get install $(BROWSER_PACKAGES)"; fi
+
 check: .venv/.dev ## formatter, linter, types, structure and contracts: under a minute
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -70,6 +78,9 @@ test: .venv/.test ## all tests, ending in the runner's closing line
 test-clients: .venv/.test .venv-clients/.made .venv-speech-clients/.made ## the doors by clients from PyPI, which get environments of their own
 	@CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python \
 	  SPEECH_CLIENTS_PYTHON=$(CURDIR)/.venv-speech-clients/bin/python $(BIN)/pytest tests/clients
+
+test-page: .venv/.page packages packages-browser ## the page in a real browser that hears and is heard; pictures in build/page
+	@$(BIN)/pytest tests/page
 
 test-frameworks: .venv/.test .venv-frameworks/.made ## the riva door by Pipecat and LiveKit (a gigabyte of disk)
 	@FRAMEWORKS_PYTHON=$(CURDIR)/.venv-frameworks/bin/python $(BIN)/pytest tests/clients/test_frameworks.py
@@ -128,6 +139,10 @@ comma := ,
 .venv/.test: .venv/.made pyproject.toml constraints.txt
 	@$(call install,default$(comma)test)
 	@touch $@ .venv/.default
+
+.venv/.page: .venv/.made pyproject.toml constraints.txt
+	@$(call install,default$(comma)test$(comma)page-tests)
+	@touch $@ .venv/.test .venv/.default
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
 	@$(call install,default$(comma)dev)

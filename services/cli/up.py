@@ -219,6 +219,7 @@ def _next_steps(config: LocalRunConfig, plan: RunPlan, console: Console) -> None
     ledge = _as_invoked()
     api = f"{gateway_scheme()}://{config.address('gateway')}/v1"
     steps = [
+        *_page(config, {service.name for service in plan.services}),
         (f'{ledge} ask "When was Lammas Treatment Works opened?"', "ask the sample documents"),
         (f"{ledge} ingest --collection mine FOLDER", "take in your own"),
         (f'{ledge} ask --collection mine "…"', "and ask them"),
@@ -230,6 +231,11 @@ def _next_steps(config: LocalRunConfig, plan: RunPlan, console: Console) -> None
     console.print("Try next:")
     for line, meaning in steps:
         console.print(Text(f"  {line}") + Text(f"   # {meaning}", "dim"), soft_wrap=True)
+
+
+def _page(config: LocalRunConfig, running: set[str]) -> Iterator[tuple[str, str]]:
+    if {"gateway", "voice"} <= running:
+        yield f"{gateway_scheme()}://{config.address('gateway')}/", "open this in a browser, and talk"
 
 
 def _spoken(ledge: str, running: set[str]) -> Iterator[tuple[str, str]]:

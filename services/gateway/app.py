@@ -28,6 +28,7 @@ from services.gateway.routes import (
     libretranslate,
     metadata,
     models,
+    page,
     ranking,
     rerank,
     responses,
@@ -53,6 +54,7 @@ ROUTES = {
     "libretranslate": (libretranslate,),
     "rag blueprint": (blueprint_answers, blueprint_documents, blueprint_collections),
     "management": (health, metadata),
+    "page": (page,),
 }
 """The doors, one module each, under the name of whose clients they serve."""
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.config import GatewayConfig
 from services.gateway.error_shapes import LIBRETRANSLATE
 from services.gateway.errors import BodyRefused, ledge_error, refusal, response_of
+from services.gateway.routes import page
 from services.kit import telemetry
 from services.kit.auth import Keys
 from services.kit.context import CallContext, enter_call, request_id_of
@@ -86,7 +87,7 @@ class Edge:
 
         try:
             limit_bytes = self._limits_bytes.get((scope["method"], scope["path"]), self._max_body_bytes)
-            call = self._let_in(headers, call, limit_bytes, key_in_body=scope["path"] in KEY_IN_BODY)
+            call = self._let_in(headers, call, limit_bytes, scope["path"])
             await self._app(scope, self._bounded(receive, call, limit_bytes), send_told)
         except BodyRefused as refused:
             await self._refuse_body(refused, scope, receive, send_told)
@@ -114,12 +115,11 @@ class Edge:
             extra["tenant"] = call.tenant
         log.info("call", extra=extra)
 
-    def _let_in(
-        self, headers: Headers, call: CallContext, limit_bytes: int, *, key_in_body: bool = False
-    ) -> CallContext:
+    def _let_in(self, headers: Headers, call: CallContext, limit_bytes: int, path: str) -> CallContext:
         """Checks what the headers alone tell, and enters the call with its tenant."""
         shown = headers.get("authorization", "")
-        tenant = "" if key_in_body and not shown else self._keys.tenant(shown)
+        without_key = page.is_open(path) or (path in KEY_IN_BODY and not shown)
+        tenant = "" if without_key else self._keys.tenant(shown)
         if self._in_flight > self._max_concurrent_calls:
             raise Overloaded(f"the gateway already serves {self._max_concurrent_calls} requests", retry_after_s=1)
         call = CallContext(call.deadline_s, call.request_id, tenant)

@@ -1,0 +1,290 @@
+// The assistant as this page has it: ears, voice, connection and conversation held together, and what state that makes.
+//
+//   microphone ──frames──► connection ──► server
+//   player ◄──audio───────── connection ◄── server ──► conversation (what is drawn)
+//      └──how much was heard──► connection
+//
+// Audio of an answer that was interrupted may still be on its way; it is known by its response, and dropped.
+
+import { Connection } from "./connection.js";
+import { Conversation } from "./conversation.js";
+import { Microphone } from "./microphone.js";
+import { fromBase64, toBase64 } from "./pcm.js";
+import { Player } from "./player.js";
+
+const MODEL = "ledge-rag";
+const TAIL_MS = 150;
+const INTERRUPTED_MS = 2500;
+const CANCELLED_WITHIN_MS = 3000;
+// A tenth of a second, less than which is no word.
+const FEWEST_FRAMES = 4;
+// What a person need not hear of: their hand was a little faster than the answer, or shorter than a word.
+const HARMLESS = ["response_cancel_not_active", "input_audio_buffer_commit_empty"];
+
+export class Assistant extends EventTarget {
+  #silenced = new Set();
+  #arrivedMs = new Map();
+  #interruptedTimer = null;
+  #doneWaiters = [];
+  #frames = 0;
+
+  // Fires `changed` whenever `state` or `hint` may be another, and `level` with the loudness of what is heard.
+  constructor(settings) {
+    super();
+    this.settings = settings;
+    this.conversation = new Conversation();
+    this.connection = new Connection(MODEL);
+    this.microphone = new Microphone((frame) => this.#heard(frame));
+    this.player = new Player((report) => this.#played(report));
+    this.listening = false;
+    this.held = false;
+    this.session = "idle";
+    this.response = null;
+    this.ducked = false;
+    this.interrupted = false;
+    this.problem = null;
+    this.away = { state: "connecting" };
+    this.connection.addEventListener("event", ({ detail }) => this.#receive(detail));
+    this.connection.addEventListener("changed", ({ detail }) => this.#connectionChanged(detail));
+    settings.addEventListener("changed", () => this.#configure());
+  }
+
+  // One of: connecting, disconnected, error, interrupted, listening, hearing, thinking, speaking, idle.
+  get state() {
+    if (this.away) return this.away.state === "connecting" && !this.away.again ? "connecting" : "disconnected";
+    if (this.problem) return "error";
+    if (this.held) return "listening";
+    if (this.interrupted) return "interrupted";
+    if (this.listening && ["user_speaking", "soft_end"].includes(this.session)) return "hearing";
+    if (this.player.playing) return "speaking";
+    if (this.response || this.session === "committed") return "thinking";
+    return this.listening ? "listening" : "idle";
+  }
+
+  open() {
+    this.connection.open();
+  }
+
+  // Listening, until it is stopped.
+
+  async listen() {
+    this.#begin();
+    if (!(await this.#openEars())) return;
+    this.listening = true;
+    this.connection.send({ type: "input_audio_buffer.clear" });
+    this.#configure();
+    this.#changed();
+  }
+
+  async stopListening() {
+    this.listening = false;
+    await this.microphone.stop();
+    this.connection.send({ type: "input_audio_buffer.clear" });
+    this.#configure();
+    this.dispatchEvent(new CustomEvent("level", { detail: 0 }));
+    this.#changed();
+  }
+
+  // Push to talk: `getReady` as soon as it may come to that, so that the first word is not lost.
+
+  async getReady() {
+    this.#begin();
+    this.#frames = 0;
+    if (this.listening) return;
+    this.#configure({ manual: true });
+    await this.#openEars();
+  }
+
+  hold() {
+    if (!this.microphone.open && this.problem) return;
+    this.held = true;
+    if (this.player.playing || this.response) this.interrupt();
+    this.interrupted = false;
+    if (this.listening) this.#configure();
+    this.#changed();
+  }
+
+  async letGo() {
+    if (!this.held) return;
+    // The last sound of a word comes after the finger has moved.
+    await new Promise((resolve) => setTimeout(resolve, TAIL_MS));
+    this.held = false;
+    if (!this.listening) await this.microphone.stop();
+    if (this.#frames < FEWEST_FRAMES) this.connection.send({ type: "input_audio_buffer.clear" });
+    else {
+      this.connection.send({ type: "input_audio_buffer.commit" });
+      this.connection.send({ type: "response.create" });
+    }
+    this.#configure();
+    this.dispatchEvent(new CustomEvent("level", { detail: 0 }));
+    this.#changed();
+  }
+
+  mute(muted) {
+    this.microphone.mute(muted);
+    this.#changed();
+  }
+
+  // A typed question. Whether it was sent.
+  async ask(text) {
+    this.#begin();
+    if (!this.connection.ready) return false;
+    if (this.player.playing || this.response) {
+      this.interrupt();
+      await this.#responseDone();
+    }
+    this.#clearInterrupted();
+    this.connection.send(this.conversation.ask(text));
+    return this.connection.send({ type: "response.create" });
+  }
+
+  interrupt() {
+    if (this.response) this.connection.send({ type: "response.cancel", response_id: this.response });
+    this.#silence(this.player.item, { truncate: true });
+  }
+
+  restart() {
+    this.interrupt();
+    this.#clearInterrupted();
+    this.conversation.clear();
+    this.connection.renew();
+  }
+
+  // What is said and heard from here on answers an act of the person.
+  #begin() {
+    this.problem = null;
+    if (this.settings.chosen.readAloud) this.player.wake().catch((error) => this.#fail(error.message));
+    this.#changed();
+  }
+
+  async #openEars() {
+    try {
+      await this.microphone.start();
+    } catch (error) {
+      this.#fail(error.message);
+    }
+    return this.microphone.open;
+  }
+
+  #configure({ manual = false } = {}) {
+    const interrupts = this.settings.chosen.bargeIn;
+    const byItself = this.listening && !this.held && !manual;
+    const detection = byItself ? { type: "server_vad", create_response: true, interrupt_response: interrupts } : null;
+    this.connection.send({ type: "session.update", session: this.settings.session(detection) });
+  }
+
+  #heard({ pcm, level }) {
+    this.#frames++;
+    this.dispatchEvent(new CustomEvent("level", { detail: level }));
+    this.connection.send({ type: "input_audio_buffer.append", audio: toBase64(pcm) });
+  }
+
+  #played({ item, playedMs, what, level }) {
+    if (what === "began" && this.#arrivedMs.has(item)) {
+      const tookMs = performance.now() - this.#arrivedMs.get(item) + this.player.latencyMs;
+      this.conversation.sounded(item, tookMs);
+      this.#arrivedMs.delete(item);
+    }
+    const ended = what === "ended" || what === "stopped";
+    this.connection.send({ type: "ledge.playback", item_id: item, played_ms: playedMs, ended });
+    if (!this.microphone.open) this.dispatchEvent(new CustomEvent("level", { detail: ended ? 0 : level }));
+    if (ended) this.ducked = false;
+    this.#changed();
+  }
+
+  #receive(event) {
+    this.#reactions[event.type]?.(event);
+    this.conversation.apply(event);
+    this.#changed();
+  }
+
+  #reactions = {
+    "session.created": () => {
+      this.#configure();
+      for (const item of this.conversation.retold()) this.connection.send(item);
+    },
+    "error": ({ error }) => {
+      if (!HARMLESS.includes(error.code)) this.#fail(error.message);
+    },
+    "ledge.state": ({ state }) => (this.session = state),
+    "input_audio_buffer.speech_started": () => {
+      this.problem = null;
+      if (this.player.playing) this.#silence(this.player.item);
+    },
+    "ledge.playback": ({ action, item_id }) => {
+      this.ducked = action === "duck";
+      if (action === "duck") this.player.duck();
+      else if (action === "resume") this.player.resume();
+      else if (action === "stop" && this.player.playing) this.#silence(item_id || this.player.item);
+    },
+    "response.created": ({ response }) => {
+      this.response = response.id;
+      this.problem = null;
+      this.#clearInterrupted();
+    },
+    "response.output_audio.delta": ({ response_id, item_id, delta }) => {
+      if (this.#silenced.has(response_id)) return;
+      const isNew = this.player.item !== item_id && !this.#arrivedMs.has(item_id);
+      if (isNew) this.#arrivedMs.set(item_id, performance.now());
+      this.player.play(item_id, fromBase64(delta));
+    },
+    "response.output_audio.done": ({ item_id }) => this.player.complete(item_id),
+    "response.done": ({ response }) => {
+      this.#silenced.delete(response.id);
+      if (this.response === response.id) this.response = null;
+      for (const resolve of this.#doneWaiters.splice(0)) resolve();
+      if (response.status === "failed") this.#fail(response.status_details?.error?.message ?? "");
+    },
+  };
+
+  // Nothing more is heard of what is playing, nor of what belongs to it and is still to come.
+  #silence(item, { truncate = false } = {}) {
+    if (this.response) this.#silenced.add(this.response);
+    if (item && truncate) {
+      const audio_end_ms = this.player.playedMs;
+      this.connection.send({ type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms });
+    }
+    if (item) this.conversation.interrupted(item);
+    this.player.stop();
+    this.interrupted = true;
+    clearTimeout(this.#interruptedTimer);
+    this.#interruptedTimer = setTimeout(() => this.#clearInterrupted(), INTERRUPTED_MS);
+    this.#changed();
+  }
+
+  #clearInterrupted() {
+    clearTimeout(this.#interruptedTimer);
+    this.interrupted = false;
+    this.#changed();
+  }
+
+  async #responseDone() {
+    if (!this.response) return;
+    await new Promise((resolve) => {
+      this.#doneWaiters.push(resolve);
+      setTimeout(resolve, CANCELLED_WITHIN_MS);
+    });
+  }
+
+  #connectionChanged(change) {
+    this.away = change.state === "open" ? null : change;
+    if (this.away) {
+      this.player.stop();
+      this.conversation.breakOff();
+      this.response = null;
+      this.session = "idle";
+      this.#silenced.clear();
+      this.#clearInterrupted();
+    }
+    this.#changed();
+  }
+
+  #fail(message) {
+    this.problem = message;
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent("changed"));
+  }
+}

@@ -1,0 +1,110 @@
+// Draws the conversation: one list item a turn, drawn anew whenever the turn changes.
+
+import { place } from "./conversation.js";
+import { byId, element } from "./elements.js";
+import { showPassage } from "./passage.js";
+import { timingsBar } from "./timings.js";
+import { translated } from "./words.js";
+
+const MARK = /\[(\d+)\]/g;
+const LAST_WORD = /(\S*)\s*$/;
+const NEAR_END_PX = 120;
+
+export class Thread {
+  #items = new Map();
+
+  constructor(conversation) {
+    this.list = byId("turns");
+    this.pane = this.list.parentElement;
+    conversation.addEventListener("turn", ({ detail }) => this.#draw(detail));
+    conversation.addEventListener("removed", ({ detail }) => this.#erase(detail));
+    for (const turn of conversation.turns) this.#draw(turn);
+  }
+
+  #draw(turn) {
+    const follow = this.pane.scrollHeight - this.pane.scrollTop - this.pane.clientHeight < NEAR_END_PX;
+    let item = this.#items.get(turn.id);
+    if (!item) {
+      item = element("li");
+      this.#items.set(turn.id, item);
+      this.list.append(item);
+    }
+    const focused = item.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+    item.className = `turn ${turn.role} ${turn.status}`;
+    item.replaceChildren(...(turn.role === "user" ? asked(turn) : answered(turn)));
+    if (focused) item.querySelector(`[data-focus="${focused}"]`)?.focus();
+    if (follow) this.pane.scrollTop = this.pane.scrollHeight;
+    byId("welcome").hidden = true;
+  }
+
+  #erase(turn) {
+    this.#items.get(turn.id)?.remove();
+    this.#items.delete(turn.id);
+    byId("welcome").hidden = this.#items.size > 0;
+  }
+}
+
+function asked(turn) {
+  const characters = [...turn.text];
+  const sure = characters.slice(0, turn.stable).join("");
+  const unsure = characters.slice(turn.stable).join("");
+  const said = element("p", { class: "said" }, speaker("user"), sure);
+  if (unsure) said.append(element("span", { class: "unsure" }, unsure));
+  const note = turn.status === "failed" ? element("p", { class: "note" }, translated("not-heard")) : null;
+  return [said, note].filter(Boolean);
+}
+
+function answered(turn) {
+  const parts = [];
+  if (turn.text || turn.status === "streaming") {
+    parts.push(element("p", { class: "said" }, speaker("assistant"), ...withMarks(turn)));
+  }
+  const note = noteOf(turn);
+  if (note) parts.push(element("p", { class: "note" }, note));
+  if (turn.citations.length) parts.push(sources(turn));
+  const bar = turn.timings && timingsBar(turn.timings, turn.toEarMs);
+  if (bar) parts.push(bar);
+  return parts;
+}
+
+function noteOf({ status, note, degraded }) {
+  if (status === "interrupted") return translated("interrupted");
+  if (status === "broken") return translated("broken");
+  if (status === "failed") return [translated("failed"), note].filter(Boolean).join(" ");
+  return degraded?.length ? translated("degraded", { parts: degraded.join(", ") }) : null;
+}
+
+const speaker = (role) => element("span", { class: "unseen" }, `${translated(role)}: `);
+
+// The text, with each [number] that has a citation made a button.
+function withMarks(turn) {
+  const parts = [];
+  let end = 0;
+  for (const mark of turn.text.matchAll(MARK)) {
+    const citation = turn.citations.find((each) => each.number === Number(mark[1]));
+    if (!citation) continue;
+    const before = turn.text.slice(end, mark.index);
+    const word = before.match(LAST_WORD);
+    const button = opening("cite", citation, `mark-${mark.index}`, mark[1]);
+    // A number does not begin a line: it stays with the word that it belongs to.
+    parts.push(before.slice(0, word.index), element("span", { class: "together" }, word[1], "\u00a0", button));
+    end = mark.index + mark[0].length;
+  }
+  parts.push(turn.text.slice(end));
+  return parts;
+}
+
+function sources(turn) {
+  const list = element("div", { class: "sources", role: "group", "aria-label": translated("sources") });
+  for (const citation of turn.citations) {
+    const number = element("b", {}, String(citation.number));
+    list.append(opening("source", citation, `source-${citation.number}`, number, element("span", {}, place(citation))));
+  }
+  return list;
+}
+
+function opening(kind, citation, focus, ...children) {
+  const label = translated("open-passage", { number: citation.number, place: place(citation) });
+  const attributes = { class: kind, "aria-label": label, "aria-haspopup": "dialog", "data-focus": focus };
+  return element("button", { ...attributes, onclick: () => showPassage(citation) }, ...children);
+}

@@ -1,0 +1,71 @@
+// What a test sees, hears and says inside the page, put there before the page's own scripts.
+//
+//   instruments.states    [[ms, state], …]: every state that the page showed
+//   instruments.heard     Float32Arrays of 24 kHz: what went to the loudspeaker
+//   instruments.say(wav)  into the microphone, where the test has taken its place (`ownMicrophone`)
+
+(() => {
+  const instruments = { states: [], heard: [], sockets: [] };
+  window.instruments = instruments;
+
+  new MutationObserver(() => {
+    const state = document.body?.dataset.state;
+    if (state && instruments.states.at(-1)?.[1] !== state) instruments.states.push([performance.now(), state]);
+  }).observe(document, { attributes: true, attributeFilter: ["data-state"], childList: true, subtree: true });
+
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode) {
+      const tap = this.context.createScriptProcessor(1024, 1, 1);
+      tap.onaudioprocess = ({ inputBuffer }) => instruments.heard.push(inputBuffer.getChannelData(0).slice());
+      connect.call(this, tap);
+      connect.call(tap, target);
+    }
+    return connect.call(this, target, ...rest);
+  };
+
+  const Socket = window.WebSocket;
+  window.WebSocket = class extends Socket {
+    constructor(...given) {
+      super(...given);
+      instruments.sockets.push(this);
+    }
+  };
+
+  if (window.ownMicrophone) {
+    let context, microphone;
+    navigator.mediaDevices.getUserMedia = async () => {
+      context = new AudioContext({ sampleRate: 48000 });
+      microphone = context.createMediaStreamDestination();
+      return microphone.stream;
+    };
+    // Returns when the last word is said: performance.now().
+    instruments.say = async (wavBase64) => {
+      const bytes = Uint8Array.from(atob(wavBase64), (character) => character.charCodeAt(0));
+      const source = context.createBufferSource();
+      source.buffer = await context.decodeAudioData(bytes.buffer);
+      connect.call(source, microphone);
+      source.start();
+      await new Promise((resolve) => (source.onended = resolve));
+      return performance.now();
+    };
+  }
+
+  // Loudness of what was played, 20 ms at a time, and the whole of it as PCM16 in base64.
+  instruments.loudness = () => {
+    const all = instruments.heard.flatMap((piece) => [...piece]);
+    const levels = [];
+    for (let i = 0; i + 480 <= all.length; i += 480) {
+      let sum = 0;
+      for (let j = i; j < i + 480; j++) sum += all[j] * all[j];
+      levels.push(Math.sqrt(sum / 480));
+    }
+    return levels;
+  };
+  instruments.recording = () => {
+    const pcm = Int16Array.from(instruments.heard.flatMap((piece) => [...piece]), (sample) => 32767 * sample);
+    let text = "";
+    for (const byte of new Uint8Array(pcm.buffer)) text += String.fromCharCode(byte);
+    return btoa(text);
+  };
+})();

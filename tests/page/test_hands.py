@@ -1,0 +1,161 @@
+"""The page by hand: by keyboard alone, in another language, with history and with documents."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.browser import Visitor, spoken
+from tests.page.conftest import Open
+
+QUESTION = "How long is the probation period?"
+OTHER = "How many people are employed here?"
+MILL = "# The mill\n\nThe mill at Alder Ford grinds rye. It was built in 1802 by Ines Marlow.\n"
+
+
+def test_everything_is_within_reach_of_the_keyboard(visitor: Visitor) -> None:
+    keyboard = visitor.page.keyboard
+    keyboard.press("Tab")
+    expect(visitor.find(".skip")).to_be_focused()
+    keyboard.press("Enter")
+    expect(visitor.find("#question")).to_be_focused()
+    keyboard.type(QUESTION)
+    keyboard.press("Enter")
+    visitor.expect_state("speaking")
+    keyboard.press("Escape")
+    visitor.expect_state("interrupted")
+    visitor.expect_state("idle")
+    keyboard.press("Shift+Tab")
+    expect(visitor.find("#talk")).to_be_focused()
+    keyboard.press("Enter")
+    visitor.expect_state("listening")
+    keyboard.press("Enter")
+    visitor.expect_state("idle")
+    keyboard.press("Shift+Tab")
+    expect(visitor.find(".source").last).to_be_focused()
+    visitor.picture("focus")
+    keyboard.press("Enter")
+    expect(visitor.find("#passage")).to_be_visible()
+    keyboard.press("Escape")
+    expect(visitor.find("#passage")).to_be_hidden()
+    expect(visitor.find(".source").last).to_be_focused()
+
+
+def test_the_space_bar_is_the_button_where_nothing_is_written(visitor: Visitor) -> None:
+    visitor.find("h1").click()
+    visitor.page.keyboard.down("Space")
+    visitor.expect_state("listening")
+    visitor.page.wait_for_timeout(500)
+    visitor.say(spoken(OTHER))
+    visitor.page.keyboard.up("Space")
+    visitor.expect_answer("214")
+
+
+def test_every_control_has_a_name_and_a_size_that_a_finger_can_hit(visitor: Visitor) -> None:
+    for opener in ("#open-documents", "#open-settings"):
+        visitor.find(opener).click()
+        for control in visitor.find("dialog[open] :is(button, input, select):visible").all():
+            assert control.evaluate("(one) => one.ariaLabel || one.labels?.[0]?.textContent || one.textContent").strip()
+        visitor.page.keyboard.press("Escape")
+    for button in visitor.find("body > header button:visible, body > footer button:visible").all():
+        assert button.evaluate("(one) => one.ariaLabel || one.textContent").strip()
+        box = button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 40
+    expect(visitor.find("#state")).to_have_role("status")
+
+
+def test_a_follow_up_is_understood_and_a_new_conversation_knows_nothing(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.ask(QUESTION)
+    visitor.expect_answer("six months", 0)
+    visitor.ask("And for controllers?")
+    visitor.expect_answer("nine months", 1)
+    with visitor.page.expect_download() as download:
+        visitor.find("#download").click()
+    text = Path(download.value.path()).read_text()
+    assert text.startswith(f"You: {QUESTION}")
+    assert "[1] staff-handbook.docx" in text
+    visitor.find("#new").click()
+    expect(visitor.find(".turn")).to_have_count(0)
+    expect(visitor.find("#welcome")).to_be_visible()
+    visitor.expect_state("idle")
+    visitor.ask(OTHER)
+    visitor.expect_answer("214", 0)
+
+
+def test_the_page_speaks_the_language_of_the_browser(open_page: Open) -> None:
+    visitor = open_page(locale="es-ES")
+    visitor.expect_state("idle")
+    expect(visitor.find("html")).to_have_attribute("lang", "es")
+    expect(visitor.find("#state-name")).to_have_text("Listo")
+    visitor.picture("spanish")
+
+
+def test_a_document_dropped_in_is_read_asked_and_deleted(visitor: Visitor) -> None:
+    visitor.find("#open-documents").click()
+    panel = visitor.find("#documents")
+    panel.locator("#collection").select_option(label="New collection …")
+    visitor.page.keyboard.type("mills")
+    visitor.page.keyboard.press("Enter")
+    expect(panel.locator("#collection")).to_have_value("mills")
+    expect(panel.locator("#documents-note")).to_have_text("No documents yet.")
+    transfer = visitor.page.evaluate_handle(
+        """(text) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([text], "mill.md", { type: "text/markdown" }));
+          transfer.items.add(new File([new Uint8Array(5000)], "noise.exe"));
+          return transfer;
+        }""",
+        MILL,
+    )
+    visitor.page.dispatch_event("#dropzone", "drop", {"dataTransfer": transfer})
+    expect(panel.locator("#uploads li", has_text="mill.md")).to_contain_text("passages")
+    refused = panel.locator("#uploads li", has_text="noise.exe")
+    expect(refused).to_have_class("failed")
+    expect(refused).to_contain_text("not taken in: ")
+    expect(panel.locator("#document-list li")).to_have_count(1)
+    visitor.picture("documents")
+    visitor.page.keyboard.press("Escape")
+
+    visitor.ask("Who built the mill?")
+    visitor.expect_answer("Ines Marlow")
+
+    visitor.find("#open-documents").click()
+    panel.get_by_role("button", name="Delete mill.md").click()
+    visitor.picture("delete")
+    visitor.find("#delete").get_by_role("button", name="Cancel").click()
+    expect(panel.locator("#document-list li")).to_have_count(1)
+    panel.get_by_role("button", name="Delete mill.md").click()
+    visitor.find("#delete").get_by_role("button", name="Delete").click()
+    expect(panel.locator("#documents-note")).to_have_text("mill.md was deleted.")
+    expect(panel.locator("#document-list li")).to_have_count(0)
+
+
+def test_progress_is_told_while_a_file_is_sent_and_read(visitor: Visitor) -> None:
+    visitor.find("#open-documents").click()
+    paragraphs = (
+        f"Pump {number} was serviced on day {number}. It moves {number} litres a second." for number in range(4000)
+    )
+    text = "\n\n".join(paragraphs).encode()
+    visitor.page.evaluate(
+        """() => {
+          window.told = new Set();
+          const look = () => document.querySelectorAll("#uploads .quiet").forEach((one) => told.add(one.textContent));
+          new MutationObserver(look).observe(document.querySelector("#uploads"), { childList: true, subtree: true });
+        }"""
+    )
+    visitor.page.locator("#files").set_input_files({"name": "pumps.txt", "mimeType": "text/plain", "buffer": text})
+    expect(visitor.find("#uploads .done")).to_have_count(1, timeout=60_000)
+    told = visitor.page.evaluate("[...told]")
+    assert "reading" in told
+    assert any(line.startswith("sending, ") for line in told)
+    visitor.find("#documents").get_by_role("button", name="Delete pumps.txt").click()
+    visitor.find("#delete").get_by_role("button", name="Delete").click()
+    expect(visitor.find("#documents-note")).to_have_text("pumps.txt was deleted.")
+
+
+@pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "[1] 🙂 \u202eabc", "a" * 4000])
+def test_what_is_written_stays_text(visitor: Visitor, text: str) -> None:
+    visitor.ask(text)
+    expect(visitor.find(".turn.user .said")).to_contain_text(text)
+    assert visitor.find("#turns img").count() == 0

@@ -1,0 +1,56 @@
+"""Pictures of the page in every state, light, dark and as wide as a phone, for people to look at: build/page/*.png."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.browser import spoken
+from tests.page.conftest import Open
+
+QUESTION = "How long is the probation period?"
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 780}, "device_scale_factor": 2},
+    "phone-dark": {"color_scheme": "dark", "viewport": {"width": 360, "height": 640}, "device_scale_factor": 2},
+    "still": {"reduced_motion": "reduce", "forced_colors": "active"},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_state_looks_as_it_should(open_page: Open, look: str) -> None:
+    visitor = open_page(**LOOKS[look])
+    visitor.expected = ("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
+    visitor.expect_state("idle")
+    visitor.picture(f"{look}-1-idle")
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    visitor.picture(f"{look}-2-listening")
+    visitor.begin_saying(spoken(QUESTION))
+    visitor.expect_state("hearing")
+    expect(visitor.find(".turn.user .said")).to_contain_text("long")
+    visitor.picture(f"{look}-3-hearing")
+    visitor.expect_state("speaking")
+    visitor.expect_answer("six months")
+    visitor.picture(f"{look}-4-speaking")
+    visitor.page.keyboard.press("Escape")
+    visitor.expect_state("interrupted")
+    visitor.picture(f"{look}-5-interrupted")
+    visitor.expect_state("listening")
+    visitor.find(".cite").first.click()
+    visitor.picture(f"{look}-6-passage")
+    visitor.page.keyboard.press("Escape")
+    visitor.find("#open-documents").click()
+    expect(visitor.find("#document-list li")).to_have_count(14)
+    visitor.picture(f"{look}-7-documents")
+    visitor.page.keyboard.press("Escape")
+    visitor.find("#open-settings").click()
+    visitor.picture(f"{look}-8-settings")
+    visitor.page.keyboard.press("Escape")
+    visitor.page.context.set_offline(True)
+    visitor.page.evaluate("instruments.sockets.at(-1).close()")
+    visitor.expect_state("disconnected")
+    visitor.picture(f"{look}-9-disconnected")
+    width = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0, "something is wider than the page"

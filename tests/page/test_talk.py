@@ -1,0 +1,131 @@
+"""The whole way: a question spoken into the browser's microphone, answered from the documents, played and heard."""
+
+from pathlib import Path
+
+import httpx
+import numpy as np
+from playwright.sync_api import expect
+
+from tests.page.browser import AUDIBLE, Visitor, spoken
+from tests.page.conftest import Open
+
+QUESTION = "How long is the probation period?"
+HEARD = "probation period"
+ANSWER = "six months"
+OTHER = "How many people are employed here?"
+
+
+def heard_again(url: str, recording: bytes) -> str:
+    """What the suite's own recogniser hears in a recording."""
+    file = {"file": ("played.wav", recording)}
+    response = httpx.post(f"{url}v1/audio/transcriptions", files=file, data={"model": ""}, timeout=60)
+    return str(response.raise_for_status().json()["text"])
+
+
+def test_a_question_asked_by_microphone_is_answered_aloud_with_its_sources(
+    open_page: Open, url: str, tmp_path: Path
+) -> None:
+    question = tmp_path / "question.wav"
+    question.write_bytes(spoken(QUESTION, before_s=1.5, after_s=60))
+    # %noloop: the question is asked once; the file begins to play when the page opens the microphone.
+    visitor = open_page(f"--use-file-for-fake-audio-capture={question}%noloop", own_microphone=False)
+    visitor.expect_state("idle")
+    visitor.find("#talk").click()
+    visitor.expect_state("listening", "hearing")
+    visitor.expect_answer(ANSWER)
+    expect(visitor.find(".turn.user .said").first).to_contain_text(HEARD)
+    visitor.expect_state("speaking")
+    visitor.picture("asked-by-microphone")
+    visitor.expect_state("listening")
+    states = visitor.states
+    assert [state for state in states if state in ("hearing", "speaking")][:2] == ["hearing", "speaking"], states
+    assert "error" not in states
+    assert ANSWER.split()[0] in heard_again(url, visitor.recording()).lower()
+
+    timings = visitor.answer(0).locator(".timings")
+    expect(timings).to_contain_text("to the first sound")
+    stages = timings.locator(".bar i").evaluate_all("(all) => all.map((share) => share.dataset.stage)")
+    assert "first_sound_ms" in stages
+    assert len(stages) >= 3
+
+    visitor.answer(0).locator(".cite").first.click()
+    passage = visitor.find("#passage")
+    expect(passage).to_be_visible()
+    expect(passage.locator("h2")).to_contain_text("staff-handbook.docx")
+    expect(passage.locator("#passage-place")).to_contain_text("Probation")
+    evidence = passage.locator("mark").inner_text()
+    assert ANSWER in evidence
+    assert evidence in passage.locator("#passage-text").inner_text()
+    visitor.picture("passage")
+    visitor.page.keyboard.press("Escape")
+    expect(passage).to_be_hidden()
+
+    visitor.find("#talk").click()
+    visitor.expect_state("idle")
+
+
+def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> None:
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    visitor.say(spoken(QUESTION, after_s=0.2))
+    visitor.expect_state("speaking")
+    visitor.page.wait_for_timeout(1200)
+    visitor.say(spoken(OTHER))
+    visitor.expect_answer("214")
+    assert "interrupted" in visitor.states
+    expect(visitor.answer(0)).to_have_class("turn assistant interrupted")
+    visitor.picture("interrupted-by-voice")
+
+
+def test_the_interrupt_button_makes_silence_at_once(visitor: Visitor) -> None:
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+    visitor.page.wait_for_timeout(800)
+    visitor.find("#interrupt").click()
+    visitor.expect_state("interrupted")
+    visitor.picture("state-interrupted")
+    before = len(visitor.loudness())
+    visitor.page.wait_for_timeout(600)
+    after = visitor.loudness()
+    assert len(after) > before + 10
+    assert after[before + 5 :].max() < AUDIBLE
+    assert after.max() > 0.05
+    visitor.expect_state("idle")
+    visitor.ask(OTHER)
+    visitor.expect_answer("214")
+
+
+def test_holding_the_button_is_a_turn(visitor: Visitor) -> None:
+    button = visitor.find("#talk")
+    button.hover()
+    visitor.page.mouse.down()
+    visitor.page.wait_for_timeout(500)
+    visitor.expect_state("listening")
+    visitor.say(spoken(OTHER))
+    visitor.picture("state-held")
+    visitor.page.mouse.up()
+    visitor.expect_answer("214")
+    expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_muted_microphone_asks_nothing(visitor: Visitor) -> None:
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    visitor.find("#mute").click()
+    expect(visitor.find("#hint")).to_contain_text("muted")
+    visitor.say(spoken(QUESTION, after_s=1.5))
+    expect(visitor.find(".turn")).to_have_count(0)
+    visitor.find("#mute").click()
+    visitor.say(spoken(OTHER))
+    visitor.expect_answer("214")
+
+
+def test_nothing_is_played_where_answers_are_not_read_aloud(visitor: Visitor) -> None:
+    visitor.find("#open-settings").click()
+    visitor.find("#read-aloud").uncheck()
+    visitor.page.keyboard.press("Escape")
+    visitor.ask(QUESTION)
+    visitor.expect_answer(ANSWER)
+    expect(visitor.answer().locator(".timings")).to_contain_text("to the first words")
+    expect(visitor.find("#announcer")).to_contain_text(ANSWER)
+    assert np.sum(visitor.loudness()) == 0
