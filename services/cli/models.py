@@ -16,6 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, Transfe
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from services.cli.models_waiting import wait_for_models
+from services.cli.progress_lines import progress_lines
 from services.kit.errors import LedgeError
 from services.kit.models import CatalogEntry, ModelStore, Progress, Watch, bundle, import_bundle
 from services.kit.models.disk import readable
@@ -59,12 +61,38 @@ def list_models(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def pull(ids: Ids = None, profile: ProfileName = None, as_json: AsJson = False) -> None:
+def pull(
+    ids: Ids = None,
+    profile: ProfileName = None,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Fix those that ship without sums to what the hub tells now.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Fetch models and verify them. What is here already is not fetched again; what was cut short goes on."""
     with _failures_told(), bars(as_json) as watch:
         store = ModelStore.from_environment()
-        done = [(store.catalog.entry(id), store.pull(id, watch)) for id in _chosen(store, ids, profile)]
+        chosen = _chosen(store, ids, profile)
+        unpinned = [id for id in chosen if store.catalog.entry(id).unpinned] if pin else []
+        for id in unpinned:
+            store.pin(id)
+        if unpinned:
+            store = ModelStore.from_environment()
+        done = [(store.catalog.entry(id), store.pull(id, watch)) for id in chosen]
     _print_ready(done, as_json)
+
+
+@app.command()
+def wait(
+    ids: Annotated[list[str], typer.Argument(help="Model ids.", show_default=False)],
+    for_s: Annotated[
+        float | None,
+        typer.Option("--for-s", min=0, help="How long; 0 only looks.", show_default="until they are there"),
+    ] = None,
+) -> None:
+    """Wait until models are here, whoever brings them, and tell how far they are."""
+    with _failures_told():
+        wait_for_models(list(dict.fromkeys(ids)), for_s, lambda line: typer.echo(line, err=True))
 
 
 @app.command("pin")
@@ -179,10 +207,13 @@ def _fail(message: str, code: int) -> NoReturn:
 
 @contextmanager
 def bars(quiet: bool) -> Iterator[Watch]:
-    """One bar a model and stage, on standard error so that standard output stays for the result."""
+    """One bar a model and stage, on standard error so that standard output stays for the result; lines in a log."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
-    with Bars(*columns, console=console, disable=quiet or not console.is_terminal) as display:
+    if not quiet and not console.is_terminal:
+        yield progress_lines(lambda line: typer.echo(line, err=True))
+        return
+    with Bars(*columns, console=console, disable=quiet) as display:
         tasks: dict[tuple[str, str], TaskID] = {}
         files: dict[TaskID, dict[str, Progress]] = {}
 
