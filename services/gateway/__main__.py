@@ -9,6 +9,7 @@ from services.gateway.app import make_app
 from services.gateway.config import GatewayConfig
 from services.gateway.errors import response_of
 from services.gateway.peers import connect_peers
+from services.gateway.realtime.socket import Socket
 from services.kit import ops, telemetry
 from services.kit.config import read_config
 from services.kit.errors import Overloaded
@@ -32,6 +33,8 @@ async def serve(config: GatewayConfig) -> int:
         tls=config,
         client_timeout_s=config.client_timeout_s,
         max_connections=config.max_connections,
+        websocket=Socket,
+        max_websocket_message_bytes=config.max_realtime_message_bytes,
         too_many=lambda path: response_of(
             path, Overloaded(f"all {config.max_connections} connections of the gateway are taken", retry_after_s=1)
         ),

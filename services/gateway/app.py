@@ -17,6 +17,7 @@ from services.gateway.audio_form import AudioUploads
 from services.gateway.config import GatewayConfig
 from services.gateway.edge import Edge
 from services.gateway.peers import Peers
+from services.gateway.realtime.door import RealtimeDoor
 from services.gateway.routes import (
     blueprint_answers,
     blueprint_collections,
@@ -30,6 +31,7 @@ from services.gateway.routes import (
     models,
     page,
     ranking,
+    realtime,
     rerank,
     responses,
     speech,
@@ -47,7 +49,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 
 ROUTES = {
-    "openai": (chat, completions, responses, embeddings, models, transcriptions, speech),
+    "openai": (chat, completions, responses, embeddings, models, transcriptions, speech, realtime),
     "nemo retriever": (ranking,),
     "cohere and jina": (rerank,),
     "text embeddings inference": (tei,),
@@ -76,6 +78,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
     app.state.origins = frozenset(config.cors_allow_origins)
     app.state.uploads = Uploads(peers.rag_uploads, config.max_uploads)
     app.state.audio_uploads = AudioUploads(config.max_audio_uploads)
+    app.state.realtime = RealtimeDoor(config, peers)
     for door, modules in ROUTES.items():
         for module in modules:
             app.include_router(module.router, tags=[door])

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from ledge.asr.v1 import asr_pb2 as pb
@@ -87,9 +87,13 @@ class TranscriptionForm(Body):
 
     def hotwords(self) -> list[str]:
         """What is likely to be said, of the keywords and the prompt, as the contract takes it."""
-        pieces = [*self.keywords, *_PIECES.findall(self.prompt)]
-        words = [short for piece in pieces for short in _short(piece)]
-        return list(dict.fromkeys(words))[:MAX_HOTWORDS]
+        return hotwords_of([*self.keywords, *_PIECES.findall(self.prompt)])
+
+
+def hotwords_of(pieces: Iterable[str]) -> list[str]:
+    """Words and phrases as the contract takes them: short, no two the same, and not too many."""
+    words = [short for piece in pieces for short in _short(piece)]
+    return list(dict.fromkeys(words))[:MAX_HOTWORDS]
 
 
 class AudioUploads:

@@ -31,6 +31,8 @@ class GatewayConfig(ServiceConfig):
     """Address of the text-to-speech service. Empty: there is none, and `/v1/audio/speech` says so."""
     translation_address: str = ""
     """Address of the translation service. Empty: there is none, and `/translate` says so."""
+    voice_address: str = ""
+    """Address of the service that talks. Empty: there is none, and `/v1/realtime` says so."""
     rag_model: str = "ledge-rag"
     """The model name that answers from documents on `/v1/chat/completions`."""
     model_aliases: CommaList = ()
@@ -58,6 +60,12 @@ class GatewayConfig(ServiceConfig):
     max_connections: int = Field(800, ge=1, le=100_000)
     """HTTP connections at a time, idle ones included; past it 429, except for health. Each takes an open file of those
     that `ulimit -n` allows."""
+    max_realtime_sessions: int = Field(128, ge=1, le=10_000)
+    """Realtime sessions at a time; past it 429."""
+    realtime_session_s: float = Field(3600.0, gt=0, le=24 * 3600)
+    """Longest time of a realtime session."""
+    max_realtime_message_bytes: int = Field(4 * 2**20, ge=1024, le=2**26)
+    """Largest event that a realtime client may send, in bytes; past it the connection is closed."""
     cors_allow_origins: CommaList = Field((), validation_alias=env("CORS_ALLOW_ORIGINS", "NIM_CORS_ALLOW_ORIGINS"))
     """Origins whose pages may call from a browser, comma-separated. Empty: only pages of this gateway."""
 

@@ -3,8 +3,9 @@
 import logging
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import grpc
 from fastapi.exceptions import RequestValidationError
@@ -68,23 +69,26 @@ async def on_error(request: Request, error: Exception) -> Response:
 
 async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     """Handler of a body that does not fit the schema: names the first field at fault, never its content."""
-    path = request.url.path
-    faults = error.errors()
+    return _invalid(request.url.path, *first_fault(error.errors()))
+
+
+def first_fault(faults: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
+    """What is wrong with a body, of all that pydantic found, and the field at fault where it is one."""
     # Where a field may be of several types, the branch that the value was meant for tells more than "not a string".
     fault = next((fault for fault in faults if not fault["type"].endswith("_type")), faults[0])
     if fault["type"] == "json_invalid":
-        return _invalid(path, f"the body is no JSON: {fault['ctx']['error']}")
+        return f"the body is no JSON: {fault['ctx']['error']}", None
     if fault["loc"] == ("body",) and fault["type"] != "value_error":
         wanted = "list" if fault["type"] == "list_type" else "object"
-        return _invalid(path, f"the body must be a JSON {wanted}, sent with `content-type: application/json`")
+        return f"the body must be a JSON {wanted}, sent with `content-type: application/json`", None
     place = [str(part) for part in fault["loc"] if isinstance(part, int) or _FIELD.fullmatch(part)]
-    param = ".".join(part for part in place if part != "body")
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return _invalid(path, f"{param}: {message}" if param else message, param or None)
+    param = ".".join(part for part in place if part != "body") or None
+    return str(fault["msg"]).removeprefix("Value error, "), param
 
 
-def _invalid(path: str, message: str, param: str | None = None) -> Response:
-    fault = replace(told(InvalidInput(message)), status=invalid_status(path), param=param)
+def _invalid(path: str, message: str, param: str | None) -> Response:
+    sentence = f"{param}: {message}" if param else message
+    fault = replace(told(InvalidInput(sentence)), status=invalid_status(path), param=param)
     return JSONResponse(shape_of(path)(fault), fault.status)
 
 

@@ -10,6 +10,7 @@ from ledge.rag.v1 import rag_pb2, rag_pb2_grpc
 from ledge.reranking.v1 import reranking_pb2, reranking_pb2_grpc
 from ledge.translation.v1 import translation_pb2, translation_pb2_grpc
 from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
+from ledge.voice.v1 import voice_pb2, voice_pb2_grpc
 
 from services.gateway.config import GatewayConfig, alias_names
 from services.kit.client import Channel, connect
@@ -17,6 +18,8 @@ from services.kit.errors import NotFound
 
 MESSAGE_SPARE_BYTES = 64 * 1024
 """What a message holds beside the audio of a file."""
+SESSION_SPARE_S = 5.0
+"""How much longer a call may take than the realtime session that it is for, so that the session ends it."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,10 @@ class Peers:
     rag_uploads: "rag_pb2_grpc.RagServiceAsyncStub"
     """The same service, for calls that may outlast the request that began them."""
     asr: "asr_pb2_grpc.AsrServiceAsyncStub | None"
-    """None where the suite has none; so with `tts` and `translation`."""
+    """None where the suite has none; so with `tts`, `translation` and `voice`."""
     tts: "tts_pb2_grpc.TtsServiceAsyncStub | None"
     translation: "translation_pb2_grpc.TranslationServiceAsyncStub | None"
+    voice: "voice_pb2_grpc.VoiceServiceAsyncStub | None"
     health: dict[str, health_pb2_grpc.HealthStub]
     """By the gRPC service's full name."""
     channels: tuple[Channel, ...]
@@ -62,6 +66,12 @@ class Peers:
             raise NotFound("there is no translation behind this gateway (LEDGE_TRANSLATION_ADDRESS is not set)")
         return self.translation
 
+    def talking(self) -> "voice_pb2_grpc.VoiceServiceAsyncStub":
+        """Raises NotFound where nobody talks."""
+        if self.voice is None:
+            raise NotFound("there is no voice service behind this gateway (LEDGE_VOICE_ADDRESS is not set)")
+        return self.voice
+
     async def close(self) -> None:
         for channel in self.channels:
             await channel.close()
@@ -83,10 +93,14 @@ def connect_peers(config: GatewayConfig) -> Peers:
     translation = None
     if config.translation_address:
         translation = connect(config.translation_address, config, translation_pb2.DESCRIPTOR)
+    # A session is one call.
+    lasting = config.model_copy(update={"call_timeout_s": config.realtime_session_s + SESSION_SPARE_S})
+    voice = connect(config.voice_address, lasting, voice_pb2.DESCRIPTOR) if config.voice_address else None
     speech = {
         "ledge.asr.v1.AsrService": asr,
         "ledge.tts.v1.TtsService": tts,
         "ledge.translation.v1.TranslationService": translation,
+        "ledge.voice.v1.VoiceService": voice,
     }
     return Peers(
         llm=llm_pb2_grpc.LlmServiceStub(llm),
@@ -97,6 +111,7 @@ def connect_peers(config: GatewayConfig) -> Peers:
         asr=asr_pb2_grpc.AsrServiceStub(asr) if asr else None,
         tts=tts_pb2_grpc.TtsServiceStub(tts) if tts else None,
         translation=translation_pb2_grpc.TranslationServiceStub(translation) if translation else None,
+        voice=voice_pb2_grpc.VoiceServiceStub(voice) if voice else None,
         health={
             "ledge.llm.v1.LlmService": health_pb2_grpc.HealthStub(llm),
             "ledge.embedding.v1.EmbeddingService": health_pb2_grpc.HealthStub(embedding),

@@ -44,6 +44,7 @@ class Connection(H11Protocol):
             return
         if excess > 0:
             self.app = self._crowded
+            self.ws_protocol_class = None
             self._head_timeout_s = min(self._head_timeout_s, SPARE_HEAD_TIMEOUT_S)
         self._expect_head()
 

@@ -10,6 +10,7 @@ GET /v1/license        the licence of the suite
 GET /v1/metrics        Prometheus
 """
 
+import asyncio
 import contextlib
 import math
 import socket
@@ -189,6 +190,8 @@ def http_server(
     client_timeout_s: float = 60,
     max_connections: int = MAX_CONNECTIONS,
     too_many: Callable[[str], Response] | None = None,
+    websocket: type[asyncio.Protocol] | None = None,
+    max_websocket_message_bytes: int = 2**20,
 ) -> uvicorn.Server:
     """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
 
@@ -199,6 +202,7 @@ def http_server(
         client_timeout_s: how long a connection may go without a whole head of a request.
         max_connections: past it only health is answered.
         too_many: path → what all else is then told.
+        websocket: uvicorn's protocol of upgraded connections; None: none is upgraded.
     """
     refusal = too_many or (lambda path: JSONResponse({"error": f"all {max_connections} connections are taken"}, 503))
     settings: dict[str, Any] = {}
@@ -211,7 +215,10 @@ def http_server(
             app,
             lifespan="off",
             http=cast(Any, connections(client_timeout_s, max_connections, _crowded(app, refusal))),
-            ws="none",
+            ws=websocket or "none",
+            ws_max_size=max_websocket_message_bytes,
+            # What is sent is base64 of audio, which hardly shrinks.
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=math.ceil(drain_s),
