@@ -29,10 +29,12 @@ MEMBERS = {
     "say": "services.cli.say:command",
     "voices": "services.cli.voices:command",
     "translate": "services.cli.translate:command",
+    "talk": "services.cli.talk:command",
     "documents": "services.cli.documents:app",
     "collections": "services.cli.collections:app",
     "models": "services.cli.models:app",
     "serve": "services.cli.serve:command",
+    "try": "services.cli.trial:command",
     "calibrate": "services.cli.calibrate:command",
     "bench": "services.cli.bench:app",
 }

@@ -1,0 +1,120 @@
+"""The microphone and the speaker of this machine, by PortAudio."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from services.cli.talking.play_buffer import PlayBuffer
+from services.cli.talking.players import RATE_HZ
+from services.kit.errors import NotReady
+
+PIECE_MS = 40
+MAX_WAITING_PIECES = 250
+"""Ten seconds that the service did not take; past it what was said first is forgotten."""
+INSTEAD = "use --file QUESTION.wav with -o ANSWER.wav, or --text"
+
+
+class Microphone:
+    """Opened by `microphone`."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING_PIECES)
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """16-bit mono samples, without an end."""
+        while True:
+            yield await self._waiting.get()
+
+    def heard(self, samples: Any, *_: Any) -> None:
+        """Called by PortAudio's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the device will soon
+            self._loop.call_soon_threadsafe(self._keep, bytes(samples))
+
+    def _keep(self, piece: bytes) -> None:
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(piece)
+
+
+@contextmanager
+def microphone() -> Iterator[Microphone]:
+    """Raises NotReady where there is none."""
+    devices = _portaudio()
+    try:
+        found = devices.query_devices(kind="input")
+        rate_hz = min(48_000, max(8000, int(found["default_samplerate"])))
+        opened = Microphone(rate_hz)
+        stream = devices.RawInputStream(
+            samplerate=rate_hz,
+            blocksize=rate_hz * PIECE_MS // 1000,
+            channels=1,
+            dtype="int16",
+            callback=opened.heard,
+        )
+    except (devices.PortAudioError, ValueError) as error:
+        raise NotReady(f"no microphone can be opened ({_reason(error)}): {INSTEAD}") from error
+    with stream:
+        yield opened
+
+
+class Speaker:
+    """A player; opened by `speaker`."""
+
+    def __init__(self, buffer: PlayBuffer) -> None:
+        self._buffer = buffer
+
+    def play(self, item_id: str, audio: bytes) -> None:
+        self._buffer.add(item_id, audio)
+
+    def duck(self, ducked: bool) -> None:
+        self._buffer.duck(ducked)
+
+    def stop(self) -> None:
+        self._buffer.clear()
+
+    def heard(self) -> tuple[str, int, bool] | None:
+        return self._buffer.heard()
+
+
+@contextmanager
+def speaker() -> Iterator[Speaker]:
+    """Raises NotReady where there is none."""
+    devices = _portaudio()
+    buffer = PlayBuffer()
+
+    def wanted(out: Any, *_: Any) -> None:
+        out[:] = buffer.take(len(out))
+
+    try:
+        stream = devices.RawOutputStream(
+            samplerate=RATE_HZ,
+            blocksize=RATE_HZ * PIECE_MS // 1000,
+            channels=1,
+            dtype="int16",
+            callback=wanted,
+            latency="low",
+        )
+    except (devices.PortAudioError, ValueError) as error:
+        raise NotReady(f"no speaker can be opened ({_reason(error)}): name a file with -o, or --mute") from error
+    with stream:
+        yield Speaker(buffer)
+
+
+def _portaudio() -> ModuleType:
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise NotReady(f"sounddevice is not installed: `pip install 'ledge[talk]'`; or {INSTEAD}") from error
+    except OSError as error:
+        raise NotReady(f"PortAudio is not installed: `apt-get install libportaudio2`; or {INSTEAD}") from error
+    module: ModuleType = sounddevice
+    return module
+
+
+def _reason(error: Exception) -> str:
+    return str(error.args[0] if error.args else error).strip()
