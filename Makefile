@@ -23,7 +23,7 @@ BROWSER_PACKAGES := chromium fonts-liberation
 # A machine without a network is told soon.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
-.PHONY: help up down ask status logs doctor packages packages-browser test test-page test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
+.PHONY: help up down ask status logs doctor packages packages-browser test helm test-page test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,7 +71,11 @@ check: .venv/.dev ## formatter, linter, types, structure and contracts: under a 
 	@$(BIN)/mypy
 	@$(BIN)/pytest -q tests/contracts
 
-test: .venv/.test ## all tests, ending in the runner's closing line
+helm: ## helm 3 and 4 from their Go modules, into ~/.cache/ledge/bin, for the tests of the chart (minutes, once)
+	@for version in v4.2.4 v3.21.0; do helm/get-helm.sh $$version >/dev/null || { \
+	  [ $$? = 3 ] && echo "without Go the tests of the chart are skipped"; break; }; done
+
+test: .venv/.test helm ## all tests, ending in the runner's closing line
 	@$(LEDGE) models pull
 	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 

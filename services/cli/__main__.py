@@ -35,6 +35,7 @@ MEMBERS = {
     "models": "services.cli.models:app",
     "serve": "services.cli.serve:command",
     "try": "services.cli.trial:command",
+    "try": "services.cli.trial:command",
     "calibrate": "services.cli.calibrate:command",
     "bench": "services.cli.bench:app",
 }
