@@ -20,6 +20,8 @@ AGAIN_FRAMES = 2
 """When one is asked for again that was not there yet."""
 PAUSE_FRAMES = 4
 """About 130 ms of silence after which the engine hears that the utterance may be over."""
+EAGER_FRAMES = 10
+"""So long progress is told after each frame: whoever may be interrupted wants to know speech from a cough."""
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Silence that an utterance without a pause behind it is given: an engine wants a word to end."""
 
@@ -38,6 +40,11 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Progressed:
+    speech_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     offset_s: float
 
@@ -51,17 +58,26 @@ class Final:
     end_s: float
 
 
-Event = Started | Heard | Ended | Final
+Event = Started | Heard | Progressed | Ended | Final
 
 
 class Listening:
     """One stream; used by one task. `aclose` frees what an open utterance holds."""
 
-    def __init__(self, session: Session, voice: VoiceStream, settings: EndpointingSettings, *, partials: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        voice: VoiceStream,
+        settings: EndpointingSettings,
+        *,
+        partials: bool,
+        progress_s: float | None = None,
+    ) -> None:
         self._session = session
         self._voice = voice
         self._endpointing = Endpointing(settings)
         self._partials = partials
+        self._progress_frames = None if progress_s is None else max(1, round(progress_s / FRAME_S))
         self._rest: Samples = np.zeros(0, np.float32)
         self._lead: deque[Samples] = deque(maxlen=LEAD_FRAMES)
         self._frames = 0
@@ -75,6 +91,11 @@ class Listening:
     @property
     def heard_s(self) -> float:
         return self._frames * FRAME_S + len(self._rest) / SAMPLE_RATE_HZ
+
+    @property
+    def speech_until_s(self) -> float:
+        """Where speech was heard last."""
+        return self._endpointing.spoken_frame * FRAME_S
 
     async def hear(self, samples: Samples) -> AsyncIterator[Event]:
         """More audio; what it changes."""
@@ -101,6 +122,8 @@ class Listening:
                 unfed.append(frame)
             if self._utterance is None:
                 continue
+            if change is Change.NOTHING and self._is_progress_due():
+                yield Progressed(self.speech_until_s)
             silent_frames = self._frames - self._endpointing.spoken_frame
             if self._paused and not silent_frames:
                 self._utterance.resume()
@@ -136,6 +159,11 @@ class Listening:
 
     async def aclose(self) -> None:
         await self._stack.aclose()
+
+    def _is_progress_due(self) -> bool:
+        frames = self._frames - self._endpointing.started_frame
+        every = self._progress_frames
+        return every is not None and (frames <= EAGER_FRAMES or frames % every == 0)
 
     async def _partial(self, utterance: Utterance) -> Heard | None:
         """Stable is what two partial results in a row agree on."""

@@ -14,7 +14,7 @@ from services.asr.audio_input import LiveAudio, RawAudio, RawEncoding, read_file
 from services.asr.config import AsrConfig
 from services.asr.endpointing import EndpointingSettings
 from services.asr.engine import Engine, Hypothesis, Options, Samples, Task
-from services.asr.listening import Ended, Event, Final, Heard, Listening, Started
+from services.asr.listening import Ended, Event, Final, Heard, Listening, Progressed, Started
 from services.asr.vad import VoiceDetector
 from services.kit.errors import InvalidInput, NotFound, Overloaded
 
@@ -32,6 +32,7 @@ TASKS = {
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 100, 64
 MAX_PIECE_BYTES = 2**20
 MIN_SILENCE_MS, MAX_SILENCE_MS, DEFAULT_SILENCE_MS = 100, 5000, 500
+MIN_PROGRESS_MS, MAX_PROGRESS_MS = 32, 1000
 MAX_NAME_CHARACTERS = 96
 """Of a name, in an error."""
 
@@ -135,17 +136,26 @@ class AsrService(rpc.AsrServiceServicer):
         options = self._options(config.recognition)
         audio = LiveAudio(_raw_audio(config.format))
         settings = self._endpointing(config.endpointing)
+        progress_s = _progress_s(config)
         if self._streams >= self._config.max_streams:
             raise Overloaded(f"asr already hears {self._streams} streams", retry_after_s=1.0)
         self._streams += 1
         try:
             listening = Listening(
-                self._engine.session(options, live=True), self._detector.stream(), settings, partials=config.partials
+                self._engine.session(options, live=True),
+                self._detector.stream(),
+                settings,
+                partials=config.partials,
+                progress_s=progress_s,
             )
             async with contextlib.aclosing(listening):
                 async for request in requests:
                     async for event in self._events(request, audio, listening):
                         yield _packed(event, listening.heard_s, config.recognition.word_times)
+                    if request.HasField("end_utterance") and progress_s is not None:
+                        response = _packed(Progressed(listening.speech_until_s), listening.heard_s, word_times=False)
+                        response.progress.utterance_ended = True
+                        yield response
                 async for event in listening.hear(audio.finish()):
                     yield _packed(event, listening.heard_s, config.recognition.word_times)
                 async for event in listening.end_utterance():
@@ -210,6 +220,16 @@ class AsrService(rpc.AsrServiceServicer):
         return EndpointingSettings(silence_ms / 1000, threshold, endpointing.manual, self._config.max_utterance_s)
 
 
+def _progress_s(config: pb.StreamConfig) -> float | None:
+    if not config.HasField("progress_ms"):
+        return None
+    if not MIN_PROGRESS_MS <= config.progress_ms <= MAX_PROGRESS_MS:
+        raise InvalidInput(
+            f"progress every {config.progress_ms} ms; it may come every {MIN_PROGRESS_MS} to {MAX_PROGRESS_MS} ms"
+        )
+    return config.progress_ms / 1000
+
+
 def _next(pieces: Iterator[Samples]) -> Samples | None:
     return next(pieces, None)
 
@@ -231,6 +251,8 @@ def _packed(event: Event, heard_s: float, word_times: bool) -> pb.TranscribeStre
             response.speech_started.offset_ms = round(offset_s * 1000)
         case Heard(text, stable_characters):
             response.partial.text, response.partial.stable_characters = text, stable_characters
+        case Progressed(speech_until_s):
+            response.progress.speech_until_ms = round(speech_until_s * 1000)
         case Ended(offset_s):
             response.speech_ended.offset_ms = round(offset_s * 1000)
         case Final():

@@ -33,6 +33,7 @@ SERVICES = [
         "retrieval",
         "reranking",
         "rag",
+        "voice",
         "gateway",
         "riva",
         "wyoming",

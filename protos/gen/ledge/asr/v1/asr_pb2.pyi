@@ -122,16 +122,18 @@ class TranscribeStreamRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., audio: _Optional[bytes] = ..., end_utterance: _Optional[_Union[EndUtterance, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("format", "recognition", "partials", "endpointing")
+    __slots__ = ("format", "recognition", "partials", "endpointing", "progress_ms")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     RECOGNITION_FIELD_NUMBER: _ClassVar[int]
     PARTIALS_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTING_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_MS_FIELD_NUMBER: _ClassVar[int]
     format: _audio_pb2.RawFormat
     recognition: Recognition
     partials: bool
     endpointing: Endpointing
-    def __init__(self, format: _Optional[_Union[_audio_pb2.RawFormat, _Mapping]] = ..., recognition: _Optional[_Union[Recognition, _Mapping]] = ..., partials: bool = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ...) -> None: ...
+    progress_ms: int
+    def __init__(self, format: _Optional[_Union[_audio_pb2.RawFormat, _Mapping]] = ..., recognition: _Optional[_Union[Recognition, _Mapping]] = ..., partials: bool = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ..., progress_ms: _Optional[int] = ...) -> None: ...
 
 class Endpointing(_message.Message):
     __slots__ = ("silence_ms", "threshold", "manual")
@@ -148,18 +150,28 @@ class EndUtterance(_message.Message):
     def __init__(self) -> None: ...
 
 class TranscribeStreamResponse(_message.Message):
-    __slots__ = ("speech_started", "partial", "speech_ended", "final", "heard_ms")
+    __slots__ = ("speech_started", "partial", "speech_ended", "final", "progress", "heard_ms")
     SPEECH_STARTED_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SPEECH_ENDED_FIELD_NUMBER: _ClassVar[int]
     FINAL_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     HEARD_MS_FIELD_NUMBER: _ClassVar[int]
     speech_started: SpeechStarted
     partial: Partial
     speech_ended: SpeechEnded
     final: Utterance
+    progress: Progress
     heard_ms: int
-    def __init__(self, speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ..., final: _Optional[_Union[Utterance, _Mapping]] = ..., heard_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., partial: _Optional[_Union[Partial, _Mapping]] = ..., speech_ended: _Optional[_Union[SpeechEnded, _Mapping]] = ..., final: _Optional[_Union[Utterance, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., heard_ms: _Optional[int] = ...) -> None: ...
+
+class Progress(_message.Message):
+    __slots__ = ("speech_until_ms", "utterance_ended")
+    SPEECH_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    UTTERANCE_ENDED_FIELD_NUMBER: _ClassVar[int]
+    speech_until_ms: int
+    utterance_ended: bool
+    def __init__(self, speech_until_ms: _Optional[int] = ..., utterance_ended: bool = ...) -> None: ...
 
 class SpeechStarted(_message.Message):
     __slots__ = ("offset_ms",)

@@ -1,0 +1,89 @@
+"""The services that voice is composed of, and what they serve."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from ledge.asr.v1 import asr_pb2, asr_pb2_grpc
+from ledge.llm.v1 import llm_pb2, llm_pb2_grpc
+from ledge.rag.v1 import rag_pb2, rag_pb2_grpc
+from ledge.translation.v1 import translation_pb2, translation_pb2_grpc
+from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
+
+from services.kit.client import Channel, connect
+from services.voice.config import VoiceConfig
+
+LISTED_S = 10.0
+"""How long a list of what a service serves is taken for true."""
+
+Listing = TypeVar("Listing")
+
+
+class Listed(Generic[Listing]):
+    """A list that a service gives, asked for again when it is old. A failure is told to whoever asks, and not kept."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Listing]]) -> None:
+        self._ask = ask
+        self._kept: tuple[float, Listing] | None = None
+
+    async def get(self) -> Listing:
+        if self._kept is None or time.monotonic() - self._kept[0] > LISTED_S:
+            self._kept = (time.monotonic(), await self._ask())
+        return self._kept[1]
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Shared by all sessions; closed when the service stops. Streams may last as long as a session."""
+
+    asr: "asr_pb2_grpc.AsrServiceAsyncStub"
+    asr_streams: "asr_pb2_grpc.AsrServiceAsyncStub"
+    tts: "tts_pb2_grpc.TtsServiceAsyncStub"
+    tts_streams: "tts_pb2_grpc.TtsServiceAsyncStub"
+    translation: "translation_pb2_grpc.TranslationServiceAsyncStub"
+    llm: "llm_pb2_grpc.LlmServiceAsyncStub"
+    rag: "rag_pb2_grpc.RagServiceAsyncStub"
+    has_translation: bool
+    has_llm: bool
+    asr_models: Listed[asr_pb2.ListModelsResponse]
+    voices: Listed[tts_pb2.ListVoicesResponse]
+    pairs: Listed[translation_pb2.ListLanguagePairsResponse]
+    models: Listed[llm_pb2.ListModelsResponse]
+    channels: tuple[Channel, ...]
+
+    async def close(self) -> None:
+        for channel in self.channels:
+            await channel.close()
+
+
+def connect_peers(config: VoiceConfig) -> Peers:
+    """Opens the channels; nothing is called yet."""
+    patient = config.model_copy(update={"call_timeout_s": config.session_timeout_s})
+    asr = connect(config.asr_address, config, asr_pb2.DESCRIPTOR)
+    asr_streams = connect(config.asr_address, patient, asr_pb2.DESCRIPTOR)
+    tts = connect(config.tts_address, config, tts_pb2.DESCRIPTOR)
+    tts_streams = connect(config.tts_address, patient, tts_pb2.DESCRIPTOR)
+    translation = connect(config.translation_address or "127.0.0.1:1", config, translation_pb2.DESCRIPTOR)
+    llm = connect(config.llm_address or "127.0.0.1:1", config, llm_pb2.DESCRIPTOR)
+    rag = connect(config.rag_address, config, rag_pb2.DESCRIPTOR)
+    asr_stub = asr_pb2_grpc.AsrServiceStub(asr)
+    tts_stub = tts_pb2_grpc.TtsServiceStub(tts)
+    translation_stub = translation_pb2_grpc.TranslationServiceStub(translation)
+    llm_stub = llm_pb2_grpc.LlmServiceStub(llm)
+    return Peers(
+        asr=asr_stub,
+        asr_streams=asr_pb2_grpc.AsrServiceStub(asr_streams),
+        tts=tts_stub,
+        tts_streams=tts_pb2_grpc.TtsServiceStub(tts_streams),
+        translation=translation_stub,
+        llm=llm_stub,
+        rag=rag_pb2_grpc.RagServiceStub(rag),
+        has_translation=bool(config.translation_address),
+        has_llm=bool(config.llm_address),
+        asr_models=Listed(lambda: asr_stub.ListModels(asr_pb2.ListModelsRequest())),
+        voices=Listed(lambda: tts_stub.ListVoices(tts_pb2.ListVoicesRequest())),
+        pairs=Listed(lambda: translation_stub.ListLanguagePairs(translation_pb2.ListLanguagePairsRequest())),
+        models=Listed(lambda: llm_stub.ListModels(llm_pb2.ListModelsRequest())),
+        channels=(asr, asr_streams, tts, tts_streams, translation, llm, rag),
+    )
