@@ -6,7 +6,7 @@ open (prompt, vocabulary) ──► draft ──► score ──► verdict ─�
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -14,7 +14,7 @@ from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
 from services.kit.errors import InvalidInput, Overloaded
-from services.llm.engine import Model, Scorer, Scores, Scoring
+from services.llm.engine import Model, Scorer, Scoring
 from services.llm.request import check_model, read_token_ids
 
 MAX_SESSIONS = 64
@@ -37,67 +37,89 @@ class Verifying(rpc.VerifierServiceServicer):
         if self._sessions >= self._max_sessions:
             raise Overloaded(f"{self._sessions} sessions are open, and no more are", retry_after_s=BUSY_RETRY_S)
         self._sessions += 1
+        session: _Session | None = None
         try:
-            scoring: Scoring | None = None
             async for request in request_iterator:
                 match request.WhichOneof("request"):
-                    case "open" if scoring is None:
-                        scoring = await self._opened(request.open, context)
-                    case "draft" if scoring is not None:
-                        yield await self._verdict(scoring, request.draft)
+                    case "open" if session is None:
+                        session = await self._opened(request.open, context)
+                    case "draft" if session is not None:
+                        yield await session.verdict(request.draft)
                     case _:
                         raise InvalidInput("a session begins with `open`, and has drafts and nothing else after it")
         finally:
             self._sessions -= 1
-            if scoring is not None:
-                await scoring.close()
+            if session is not None:
+                await session.scoring.close()
 
-    async def _opened(self, asked: pb.VerifyOpen, context: Any) -> Scoring:
+    async def _opened(self, asked: pb.VerifyOpen, context: Any) -> "_Session":
         check_model(asked.model, self._model)
         if not self._model.vocabulary_sha256 or asked.tokenizer_sha256 != self._model.vocabulary_sha256:
             await context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION, f"the drafts' vocabulary is another than {self._model.id} has"
             )
-        if not asked.prompt_token_ids:
+        prompt = read_token_ids(asked.prompt_token_ids, self._model)
+        if not prompt:
             raise InvalidInput("the prompt is empty")
-        if len(asked.prompt_token_ids) >= self._model.max_context_tokens:
+        if len(prompt) >= self._model.max_context_tokens:
             raise InvalidInput(
-                f"the prompt has {len(asked.prompt_token_ids)} tokens, the context holds "
-                f"{self._model.max_context_tokens}, answer included"
+                f"the prompt has {len(prompt)} tokens, the context holds {self._model.max_context_tokens}, "
+                "answer included"
             )
-        return self._engine.open_scoring(read_token_ids(asked.prompt_token_ids, self._model))
+        return _Session(self._engine.open_scoring(prompt), len(prompt), self._model)
 
-    async def _verdict(self, scoring: Scoring, draft: pb.VerifyDraft) -> pb.VerifyResponse:
-        if not 1 <= draft.position <= scoring.length:
-            raise InvalidInput(f"the draft starts at {draft.position}, the context has {scoring.length} tokens")
-        if len(draft.token_ids) > MAX_DRAFT_TOKENS:
-            raise InvalidInput(f"{len(draft.token_ids)} drafted tokens; a draft has up to {MAX_DRAFT_TOKENS}")
-        room = self._model.max_context_tokens - draft.position
-        if len(draft.token_ids) + 1 > room:
-            raise InvalidInput(f"{draft.position} tokens and {len(draft.token_ids)} drafted ones fill the context")
-        if draft.HasField("rollback_threshold") and not draft.rollback_threshold >= 0:
-            raise InvalidInput("rollback_threshold is below 0, or no number")
+
+class _Session:
+    """What stands of one sequence, and the model's own token after it, which is not computed yet."""
+
+    def __init__(self, scoring: Scoring, length: int, model: Model) -> None:
+        self.scoring = scoring
+        self._length = length
+        self._own: int | None = None
+        self._model = model
+
+    async def verdict(self, draft: pb.VerifyDraft) -> pb.VerifyResponse:
+        drafted = read_token_ids(draft.token_ids, self._model)
+        self._check(draft, drafted)
+        follows_own = self._own is not None and draft.position == self._length + 1
+        lead = [self._own] if follows_own and self._own is not None else []
         began_s = time.monotonic()
-        scores = await scoring.score(draft.position, read_token_ids(draft.token_ids, self._model))
+        scores = await self.scoring.score(draft.position - len(lead), [*lead, *drafted])
         compute_ms = (time.monotonic() - began_s) * 1000
-        threshold = draft.rollback_threshold if draft.HasField("rollback_threshold") else None
-        accepted = standing(draft.token_ids, scores, threshold)
-        ended = accepted > 0 and draft.token_ids[accepted - 1] in draft.end_token_ids
-        response = pb.VerifyResponse(accepted=accepted, position=draft.position + accepted, compute_ms=compute_ms)
-        if not ended:
-            response.next_token_id = scores.most_probable[accepted]
-            response.position += 1
+        negative_logprobs, best = scores.negative_logprobs[len(lead) :], scores.most_probable[len(lead) :]
+        accepted = len(drafted)
+        if draft.HasField("rollback_threshold"):
+            accepted = standing(drafted, negative_logprobs, best, draft.rollback_threshold)
+        ended = accepted > 0 and drafted[accepted - 1] in draft.end_token_ids
+        self._length = draft.position + accepted
+        self._own = None if ended else best[accepted]
+        response = pb.VerifyResponse(accepted=accepted, compute_ms=compute_ms)
+        if self._own is not None:
+            response.next_token_id = self._own
         if not draft.verdict_only:
-            response.negative_logprobs.extend(scores.negative_logprobs)
-            response.argmax_token_ids.extend(scores.most_probable[: len(draft.token_ids)])
+            response.position = self._length + (self._own is not None)
+            response.negative_logprobs.extend(negative_logprobs)
+            response.argmax_token_ids.extend(best[: len(drafted)])
         return response
 
+    def _check(self, draft: pb.VerifyDraft, drafted: Sequence[int]) -> None:
+        length = self._length + (self._own is not None)
+        if not 1 <= draft.position <= length:
+            raise InvalidInput(f"the draft starts at {draft.position}, the context has {length} tokens")
+        if len(drafted) > MAX_DRAFT_TOKENS:
+            raise InvalidInput(f"{len(drafted)} drafted tokens; a draft has up to {MAX_DRAFT_TOKENS}")
+        if draft.position + len(drafted) >= self._model.max_context_tokens:
+            raise InvalidInput(
+                f"{draft.position} tokens and {len(drafted)} drafted ones fill the context, which holds "
+                f"{self._model.max_context_tokens}"
+            )
+        if draft.HasField("rollback_threshold") and not draft.rollback_threshold >= 0:
+            raise InvalidInput("rollback_threshold is below 0, or no number")
 
-def standing(drafted: Any, scores: Scores, threshold: float | None) -> int:
+
+def standing(drafted: Sequence[int], negative_logprobs: Sequence[float], best: Sequence[int], threshold: float) -> int:
     """How many drafted tokens stand: those before the first that is too improbable and not the most probable."""
-    if threshold is None:
-        return len(drafted)
     for place, token in enumerate(drafted):
-        if token != scores.most_probable[place] and scores.negative_logprobs[place] > threshold:
+        if token != best[place] and negative_logprobs[place] > threshold:
             return place
     return len(drafted)

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 
 
 class Wire:
-    """Forwards connections to `address`; keeps what went each way."""
+    """Forwards connections to `address`; keeps what went each way.
 
-    def __init__(self, address: str) -> None:
+    Args:
+        most_up_bytes: when more was sent to the service, the wire ends for good.
+    """
+
+    def __init__(self, address: str, most_up_bytes: int | None = None) -> None:
+        self._most_up_bytes = most_up_bytes
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -42,6 +47,9 @@ class Wire:
             end.close()
 
     def close(self) -> None:
+        # A thread that accepts is woken only so.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
 
@@ -69,6 +77,8 @@ class Wire:
             while data := source.recv(65_536):
                 with self._lock:
                     kept += data
+                if self._most_up_bytes is not None and len(self._up) > self._most_up_bytes:
+                    self.close()
                 target.sendall(data)
         for end in (source, target):
             with contextlib.suppress(OSError):
@@ -76,8 +86,8 @@ class Wire:
 
 
 @contextlib.contextmanager
-def wire_to(address: str) -> Iterator[Wire]:
-    wire = Wire(address)
+def wire_to(address: str, most_up_bytes: int | None = None) -> Iterator[Wire]:
+    wire = Wire(address, most_up_bytes)
     try:
         yield wire
     finally:

@@ -81,13 +81,16 @@ class BigLittle:
 
         Raises:
             Unavailable: before the first event, where the big model cannot be had.
-            InvalidInput: the little model's engine does not know its vocabulary, or the prompt fills the context.
+            InvalidInput: the prompt fills the context; or the little model's engine does not know its vocabulary,
+                and it was the request that asked for this mode.
         """
         if why := self._big.at_rest:
             raise Unavailable(why)
         told = await self._little.llm.Tokenize(pb.TokenizeRequest(messages=pb.MessageList(messages=request.messages)))
         if not told.vocabulary_sha256 or not told.end_token_ids:
-            raise InvalidInput("the little model's engine does not know its vocabulary, so it cannot draft")
+            if outcome.choice.why is Why.REQUEST:
+                raise InvalidInput("the little model's engine does not know its vocabulary, so it cannot draft")
+            raise Unavailable(Why.UNSUITED)
         room = told.max_context_tokens - len(told.token_ids) - 1
         if room < 1:
             raise InvalidInput(

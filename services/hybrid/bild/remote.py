@@ -56,7 +56,8 @@ class RemoteVerifier:
             position=step.position,
             token_ids=step.drafted,
             rollback_threshold=self._rollback,
-            end_token_ids=self._ends,
+            # They matter to what follows an end; most drafts have none, and lines are thin.
+            end_token_ids=self._ends if step.drafted and step.drafted[-1] in self._ends else (),
             verdict_only=True,
         )
         if self._call is None:
@@ -71,7 +72,7 @@ class RemoteVerifier:
                 self.reconnects += 1
                 metrics.VERIFY_RECONNECTS.inc()
                 response = await self._asked_anew(draft)
-        verdict = _read(response, step)
+        verdict = _read(response, step, self._ends)
         self._sequence += step.drafted[: verdict.accepted]
         if verdict.next_token is not None:
             self._sequence.append(verdict.next_token)
@@ -133,9 +134,10 @@ def _is_final(error: grpc.aio.AioRpcError) -> bool:
     return bool(upstream_details(error)) and error.code() is not grpc.StatusCode.UNAVAILABLE
 
 
-def _read(response: pb.VerifyResponse, step: Verify) -> Verdict:
+def _read(response: pb.VerifyResponse, step: Verify, ends: Collection[int]) -> Verdict:
     """Raises EngineFailed for what is no verdict on this draft."""
-    own = response.position - step.position - response.accepted
-    if response.accepted > len(step.drafted) or own not in (0, 1):
+    accepted = response.accepted
+    if accepted > len(step.drafted):
         raise EngineFailed("the big model's verdict is not on the draft that it was sent")
-    return Verdict(response.accepted, response.next_token_id if own else None)
+    ended = accepted > 0 and step.drafted[accepted - 1] in ends
+    return Verdict(accepted, None if ended else response.next_token_id)
