@@ -22,7 +22,10 @@ INSTRUMENTS = Path(__file__).parent / "instruments.js"
 RATE_HZ = 48_000
 AUDIBLE = 0.003
 """Root mean square above which something was heard."""
-ANSWER_TIMEOUT_MS = 20_000
+ANSWER_TIMEOUT_MS = 30_000
+QUESTION, ANSWER = "How long is the probation period?", "six months"
+OTHER, OTHER_ANSWER = "How long must the control room keep its log books?", "twelve years"
+"""Questions of the sample documents that the default engines understand when flite asks them."""
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
     "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",

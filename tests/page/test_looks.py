@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.browser import spoken
+from tests.page.browser import ANSWER, QUESTION, spoken
 from tests.page.conftest import Open
 
-QUESTION = "How long is the probation period?"
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
@@ -32,7 +31,7 @@ def test_every_state_looks_as_it_should(open_page: Open, look: str) -> None:
     expect(visitor.find(".turn.user .said")).to_contain_text("long")
     visitor.picture(f"{look}-3-hearing")
     visitor.expect_state("speaking")
-    visitor.expect_answer("six months")
+    visitor.expect_answer(ANSWER)
     visitor.picture(f"{look}-4-speaking")
     visitor.page.keyboard.press("Escape")
     visitor.expect_state("interrupted")

@@ -6,13 +6,8 @@ import httpx
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.page.browser import AUDIBLE, Visitor, spoken
+from tests.page.browser import ANSWER, AUDIBLE, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
 from tests.page.conftest import Open
-
-QUESTION = "How long is the probation period?"
-HEARD = "probation period"
-ANSWER = "six months"
-OTHER = "How many people are employed here?"
 
 
 def heard_again(url: str, recording: bytes) -> str:
@@ -33,7 +28,7 @@ def test_a_question_asked_by_microphone_is_answered_aloud_with_its_sources(
     visitor.find("#talk").click()
     visitor.expect_state("listening", "hearing")
     visitor.expect_answer(ANSWER)
-    expect(visitor.find(".turn.user .said").first).to_contain_text(HEARD)
+    expect(visitor.find(".turn.user .said").first).to_contain_text("probation period")
     visitor.expect_state("speaking")
     visitor.picture("asked-by-microphone")
     visitor.expect_state("listening")
@@ -71,7 +66,7 @@ def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> N
     visitor.expect_state("speaking")
     visitor.page.wait_for_timeout(1200)
     visitor.say(spoken(OTHER))
-    visitor.expect_answer("214")
+    visitor.expect_answer(OTHER_ANSWER)
     assert "interrupted" in visitor.states
     expect(visitor.answer(0)).to_have_class("turn assistant interrupted")
     visitor.picture("interrupted-by-voice")
@@ -92,7 +87,7 @@ def test_the_interrupt_button_makes_silence_at_once(visitor: Visitor) -> None:
     assert after.max() > 0.05
     visitor.expect_state("idle")
     visitor.ask(OTHER)
-    visitor.expect_answer("214")
+    visitor.expect_answer(OTHER_ANSWER)
 
 
 def test_holding_the_button_is_a_turn(visitor: Visitor) -> None:
@@ -104,7 +99,7 @@ def test_holding_the_button_is_a_turn(visitor: Visitor) -> None:
     visitor.say(spoken(OTHER))
     visitor.picture("state-held")
     visitor.page.mouse.up()
-    visitor.expect_answer("214")
+    visitor.expect_answer(OTHER_ANSWER)
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
@@ -117,7 +112,7 @@ def test_a_muted_microphone_asks_nothing(visitor: Visitor) -> None:
     expect(visitor.find(".turn")).to_have_count(0)
     visitor.find("#mute").click()
     visitor.say(spoken(OTHER))
-    visitor.expect_answer("214")
+    visitor.expect_answer(OTHER_ANSWER)
 
 
 def test_nothing_is_played_where_answers_are_not_read_aloud(visitor: Visitor) -> None:

@@ -4,11 +4,8 @@ import psutil
 from playwright.sync_api import expect
 
 from tests.ledge_command import Ledge
-from tests.page.browser import Visitor, spoken
+from tests.page.browser import ANSWER, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
 from tests.page.conftest import Open
-
-QUESTION = "How long is the probation period?"
-OTHER = "How many people are employed here?"
 
 
 def test_a_reload_in_mid_answer_keeps_the_conversation(visitor: Visitor) -> None:
@@ -45,7 +42,7 @@ def test_no_network_is_told_in_words_and_listening_goes_on_when_it_is_back(visit
     visitor.find("#try-now").click()
     visitor.expect_state("listening")
     visitor.say(spoken(OTHER))
-    visitor.expect_answer("214")
+    visitor.expect_answer(OTHER_ANSWER)
 
 
 def killed(suite: Ledge, name: str) -> None:
@@ -72,7 +69,7 @@ def answered_again(visitor: Visitor) -> None:
         visitor.ask(OTHER)
         visitor.expect_state("speaking", "error", "disconnected")
         if "speaking" in visitor.states[-2:]:
-            visitor.expect_answer("214")
+            visitor.expect_answer(OTHER_ANSWER)
             visitor.page.keyboard.press("Escape")
             visitor.expect_state("idle")
             return
@@ -91,4 +88,4 @@ def test_a_refused_microphone_is_told_and_writing_still_works(open_page: Open) -
     expect(visitor.find("#hint")).to_contain_text("not allowed to use the microphone")
     visitor.picture("state-error")
     visitor.ask(QUESTION)
-    visitor.expect_answer("six months")
+    visitor.expect_answer(ANSWER)

@@ -32,7 +32,7 @@ export class Thread {
     const focused = item.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     item.className = `turn ${turn.role} ${turn.status}`;
     item.replaceChildren(...(turn.role === "user" ? asked(turn) : answered(turn)));
-    if (focused) item.querySelector(`[data-focus="${focused}"]`)?.focus();
+    if (focused) item.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
     if (follow) this.pane.scrollTop = this.pane.scrollHeight;
     byId("welcome").hidden = true;
   }
@@ -85,7 +85,7 @@ function withMarks(turn) {
     if (!citation) continue;
     const before = turn.text.slice(end, mark.index);
     const word = before.match(LAST_WORD);
-    const button = opening("cite", citation, `mark-${mark.index}`, mark[1]);
+    const button = opening("cite", [citation], `mark-${mark.index}`, mark[1]);
     // A number does not begin a line: it stays with the word that it belongs to.
     parts.push(before.slice(0, word.index), element("span", { class: "together" }, word[1], "\u00a0", button));
     end = mark.index + mark[0].length;
@@ -96,15 +96,20 @@ function withMarks(turn) {
 
 function sources(turn) {
   const list = element("div", { class: "sources", role: "group", "aria-label": translated("sources") });
+  const passages = new Map();
   for (const citation of turn.citations) {
-    const number = element("b", {}, String(citation.number));
-    list.append(opening("source", citation, `source-${citation.number}`, number, element("span", {}, place(citation))));
+    passages.set(citation.passage_id, [...(passages.get(citation.passage_id) ?? []), citation]);
+  }
+  for (const [id, citations] of passages) {
+    const numbers = citations.map(({ number }) => element("b", {}, String(number)));
+    list.append(opening("source", citations, id, ...numbers, element("span", {}, place(citations[0]))));
   }
   return list;
 }
 
-function opening(kind, citation, focus, ...children) {
-  const label = translated("open-passage", { number: citation.number, place: place(citation) });
+function opening(kind, citations, focus, ...children) {
+  const number = citations.map((citation) => citation.number).join(", ");
+  const label = translated("open-passage", { number, place: place(citations[0]) });
   const attributes = { class: kind, "aria-label": label, "aria-haspopup": "dialog", "data-focus": focus };
-  return element("button", { ...attributes, onclick: () => showPassage(citation) }, ...children);
+  return element("button", { ...attributes, onclick: () => showPassage(citations) }, ...children);
 }
