@@ -8,6 +8,7 @@ Heard is what the client says; until it says anything, what it was sent, played 
 """
 
 import asyncio
+import contextlib
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -175,7 +176,7 @@ class Player:
 
 
 async def _either(event: asyncio.Event, timeout_s: float | None) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), timeout_s)
-    except TimeoutError:
-        return
+    # Not `wait_for`, which in Python 3.11 forgets that it was cancelled where the event was set just before.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
