@@ -9,6 +9,9 @@ from services.voice.standing import Answer, Step, Turn
 EARLY_MS = 1000
 """So long after its first audio an answer is harder to interrupt: echo cancellation has yet to learn it."""
 
+MAX_TURN_CHARACTERS = 50_000
+"""An hour of speech without a pause; what follows is not kept."""
+
 
 def speech_began(step: Step, offset_ms: int) -> None:
     turn, rules = step.machine.turn, step.machine.rules
@@ -72,7 +75,9 @@ def heard(step: Step, event: Heard) -> None:
         _interrupt(step)
     if event.text and event.words not in (Words.NONE, Words.ECHO):
         answers.discard(step)
-        step.turn_is(texts=(*turn.texts, event.text), sounds_finished=event.sounds_finished)
+        if len(turn.text) < MAX_TURN_CHARACTERS:
+            step.turn_is(texts=(*turn.texts, event.text))
+        step.turn_is(sounds_finished=event.sounds_finished)
     if not turn.is_ended and step.machine.rules.ends_turns:
         _commit_in_time(step)
 

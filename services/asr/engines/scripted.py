@@ -1,7 +1,10 @@
-"""A deterministic engine without weights: it hears a numeral in every half second of an utterance."""
+"""A deterministic engine without weights: it hears a numeral in every half second of an utterance.
+
+Where hotwords are given it hears those, one after the other, so that a test decides what is said.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from services.asr.engine import SAMPLE_RATE_HZ, Hypothesis, Model, Options, Samples, Utterance, Word
@@ -29,25 +32,28 @@ class Scripted:
         self._delay_s = delay_ms / 1000
 
     def session(self, options: Options, *, live: bool) -> "_Session":
-        return _Session(options.language or "en-US", self._delay_s)
+        language = options.language or "en-US"
+        return _Session(language, tuple(options.hotwords) or NUMERALS[language[:2]], self._delay_s)
 
     async def close(self) -> None:
         """Holds nothing."""
 
 
 class _Session:
-    def __init__(self, language: str, delay_s: float) -> None:
+    def __init__(self, language: str, said: Sequence[str], delay_s: float) -> None:
         self._language = language
+        self._said = said
         self._delay_s = delay_s
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Utterance]:
-        yield _Counted(self._language, self._delay_s)
+        yield _Counted(self._language, self._said, self._delay_s)
 
 
 class _Counted:
-    def __init__(self, language: str, delay_s: float) -> None:
+    def __init__(self, language: str, said: Sequence[str], delay_s: float) -> None:
         self._language = language
+        self._said = said
         self._delay_s = delay_s
         self._heard_samples = 0
 
@@ -70,9 +76,8 @@ class _Counted:
         return Hypothesis(" ".join(word.text for word in words), self._language, words, confidence=1.0)
 
     def _words(self) -> list[Word]:
-        numerals = NUMERALS[self._language[:2]]
         count = int(self._heard_samples / SAMPLE_RATE_HZ / WORD_S)
         return [
-            Word(numerals[number % len(numerals)], number * WORD_S, (number + 1) * WORD_S, 1.0)
+            Word(self._said[number % len(self._said)], number * WORD_S, (number + 1) * WORD_S, 1.0)
             for number in range(count)
         ]
