@@ -34,7 +34,9 @@ class Outbox:
         while self._bytes > MAX_WAITING_BYTES and not self._is_closed:
             self._taken.clear()
             try:
-                await asyncio.wait_for(self._taken.wait(), self._patience_s)
+                # Not `wait_for`: see `player.py`.
+                async with asyncio.timeout(self._patience_s):
+                    await self._taken.wait()
             except TimeoutError:
                 self.close(Overloaded("the client takes nothing of what is sent", retry_after_s=1.0))
                 self._give_up()
