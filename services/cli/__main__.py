@@ -35,8 +35,8 @@ MEMBERS = {
     "models": "services.cli.models:app",
     "serve": "services.cli.serve:command",
     "try": "services.cli.trial:command",
-    "try": "services.cli.trial:command",
     "calibrate": "services.cli.calibrate:command",
+    "plan": "services.cli.plan:command",
     "bench": "services.cli.bench:app",
 }
 

@@ -1,0 +1,72 @@
+"""`ledge plan` as a person calls it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.ledge_command import Ledge
+
+
+def test_the_plan_is_a_table_with_what_binds_and_what_to_set(ledge: Ledge, tmp_path: Path) -> None:
+    values, report = tmp_path / "values.yaml", tmp_path / "plan.json"
+    done = ledge.run(
+        *("plan", "--model", "llama-3.1-8b", "--gpu", "h100", "--users", "200", "--in", "1000", "--out", "1000"),
+        *("--observed", "6372", "--values", str(values), "--json", str(report)),
+    )
+    assert "→ 200" in done.stdout
+    assert "most users within the objective: 213; then binds memory" in done.stdout
+    assert "modelled, not measured" in done.stdout
+    assert "Batching explains it" in done.stdout
+    environment = yaml.safe_load(values.read_text())["services"]["llm"]["env"]
+    assert environment["LEDGE_SLOTS"] == "213"
+    told = json.loads(report.read_text())
+    assert told["environment"] == environment
+    assert told["asked"]["users"] == 200
+    assert [one["users"] for one in told["curve"]][-1] == told["fitting_answers"]
+
+
+def test_a_measured_file_takes_the_place_of_the_published_points(ledge: Ledge, tmp_path: Path) -> None:
+    rows = [
+        {"figure": "tokens per second, 1 stream", "value": 84.0, "unit": "tokens/s"},
+        {"figure": "first token p50, 1 stream", "value": 9.0, "unit": "ms"},
+        {"figure": "tokens per second, 16 streams", "value": 195.0, "unit": "tokens/s"},
+    ]
+    measured = tmp_path / "llm.json"
+    measured.write_text(json.dumps({"bench": "llm", "rows": rows}))
+    plan = ("plan", "--model", "smollm2-135m", "--gpu", "cpu-2", "--users", "4", "--in", "100", "--out", "100")
+    done = ledge.run(*plan, "--measured", str(measured))
+    assert "from llm.json, in place of 0.890" in done.stdout
+    assert "1 streams: measured 84.0 tokens/s" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--gpu", "abacus"), "the platform 'abacus' is not known"),
+        (("--model", "eliza"), "the model 'eliza' is not known"),
+        (("--format", "roman"), "the format 'roman' is not known"),
+        (("--model", "llama-3.1-70b"), "more accelerators, or fewer bits"),
+        (("--observed", "0"), "a throughput must be above 0"),
+        (("--in", "100000000"), "a prompt of 100000000 tokens"),
+    ],
+)
+def test_what_cannot_be_planned_is_told_in_one_sentence(ledge: Ledge, arguments: tuple[str, ...], said: str) -> None:
+    done = ledge.run("plan", *arguments, code=2)
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"rows": 7}', '{"rows": []}', "[" * 100_000])
+def test_a_file_that_is_no_report_is_told(ledge: Ledge, tmp_path: Path, content: str) -> None:
+    measured = tmp_path / "x.json"
+    measured.write_text(content)
+    assert "ledge bench llm --json" in ledge.run("plan", "--measured", str(measured), code=2).stderr
+
+
+def test_published_points_and_tiers_are_tables(ledge: Ledge) -> None:
+    published = ledge.run("plan", "--published").stdout
+    assert published.count("MISS") == 2
+    assert "within 15%" in published
+    assert "405B, FP8" in ledge.run("plan", "--tiers").stdout
