@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.gateway.suite import KEY, PEER_KEY, Suite, closing_all, gateway_and_speech, whole_suite
+from tests.clients.speech_doors import python_of
+from tests.clients.speech_doors import run as run_program
+from tests.gateway.suite import KEY, PEER_KEY, Suite, closing_all, gateway_and_speech, talking_suite, whole_suite
 from tests.processes import ServiceProcess
 from tests.tts.conftest import need_flite
 
@@ -29,6 +33,12 @@ def clients_python() -> str:
     if not python:
         pytest.skip("the clients are in an environment of their own: run `make test-clients`")
     return python
+
+
+@pytest.fixture(scope="session")
+def frameworks_python() -> str:
+    """The Python that has the voice frameworks."""
+    return python_of("FRAMEWORKS_PYTHON", "test-frameworks")
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +64,43 @@ def open_suite(suite: Suite) -> Iterator[Suite]:
     gateway = ServiceProcess("gateway", {**settings, **addresses})
     with closing_all(gateway):
         yield Suite(gateway.wait_ready(), suite.llm)
+
+
+@pytest.fixture(scope="session")
+def talking() -> Iterator[Suite]:
+    """What hears with pocketsphinx, speaks with flite, and answers from the handbook."""
+    need_flite()
+    pytest.importorskip("pocketsphinx")
+    with talking_suite("real", LEDGE_VOICE_ALIASES="alloy=slt, echo=rms") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def question(talking: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a question, spoken by flite."""
+    folder = tmp_path_factory.mktemp("speech")
+    body = {"model": "tts-1", "voice": "echo", "input": "How tall is the pump house?", "response_format": "wav"}
+    headers = {"authorization": f"Bearer {KEY}"}
+    spoken = httpx.post(f"{talking.url}/v1/audio/speech", json=body, headers=headers, timeout=60).raise_for_status()
+    (folder / "pump_house.wav").write_bytes(spoken.content)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def talk(clients_python: str, question: Path) -> Callable[[Suite, str], Any]:
+    """Runs a program that asks the question, with OpenAI's SDK, and gives the JSON that it writes."""
+    return partial(_talked, clients_python, question)
+
+
+@pytest.fixture(scope="session")
+def frameworks_talk(frameworks_python: str, question: Path) -> Callable[[Suite, str], Any]:
+    """The same with the voice frameworks."""
+    return partial(_talked, frameworks_python, question)
+
+
+def _talked(python: str, question: Path, suite: Suite, program: str) -> Any:
+    settings = {"URL": suite.url, "KEY": KEY, "SPEECH": str(question), "CHAT_MODEL": "scripted"}
+    return json.loads(run_program([python, "-I", str(PROGRAMS / program)], **settings))
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
-"""Voice frameworks with their services for NVIDIA's speech, unchanged, against pocketsphinx and flite."""
+"""Voice frameworks with their services for NVIDIA's speech, and OpenAI's Realtime, against pocketsphinx and flite."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.clients.speech_doors import door, python_of, said_by
+from tests.clients.speech_doors import door, said_by
+from tests.gateway.suite import Suite
 from tests.processes import ServiceProcess
 
 MEETING = "the meeting begins at nine in the morning"
-
-
-@pytest.fixture(scope="module")
-def frameworks_python() -> str:
-    return python_of("FRAMEWORKS_PYTHON", "test-frameworks")
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +34,10 @@ def test_livekits_nvidia_plugin_speaks_and_hears(riva: ServiceProcess, framework
     assert "interim_transcript" in kinds
     assert told["events"][-2][1].strip() == MEETING
     assert "flite.rms" in told["voices"]["en-US"]["voices"]
+
+
+def test_pipecats_realtime_service_talks(frameworks_talk: Callable[[Suite, str], Any], talking: Suite) -> None:
+    told = frameworks_talk(talking, "pipecat_openai_realtime.py")
+    assert told["heard"] == ["how tall is the pump house"]
+    assert "The pump house is 12 metres tall" in told["said"]
+    assert told["seconds"] > 1

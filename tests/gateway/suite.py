@@ -150,6 +150,28 @@ def whole_suite(**settings: str) -> Iterator[Suite]:
             yield suite
 
 
+@contextmanager
+def talking_suite(speech: str = "scripted", **settings: str) -> Iterator[Suite]:
+    """The same with what hears, speaks and talks: of engines `scripted`, or as they are by default (`real`)."""
+    hears, speaks = ("pocketsphinx", "flite") if speech == "real" else ("scripted", "scripted")
+    capabilities = {
+        "llm": start("llm", **LLM, LEDGE_SCRIPT_TOKENS_PER_S="100"),
+        "embedding": start("embedding", LEDGE_ENGINE="scripted"),
+        "retrieval": start("retrieval", LEDGE_ENGINE="memory"),
+        "reranking": start("reranking", LEDGE_ENGINE="scripted"),
+        "asr": start("asr", LEDGE_ENGINE=hears),
+        "tts": start("tts", LEDGE_ENGINE=speaks),
+    }
+    with closing_all(*capabilities.values()):
+        rag = start("rag", **_addresses(capabilities))
+        with closing_all(rag):
+            addresses = {"LEDGE_TRANSLATION_ADDRESS": "", **_addresses({**capabilities, "rag": rag})}
+            voice = start("voice", **addresses)
+            with _behind_a_gateway({**capabilities, "rag": rag, "voice": voice}, settings) as suite:
+                ingest("handbook.md", HANDBOOK, rag)
+                yield suite
+
+
 def ingest(name: str, content: bytes, rag: ServiceProcess) -> None:
     """One document into the default collection."""
 
