@@ -1,6 +1,7 @@
-"""Writes the reference pages from their sources: settings from the config classes, RPCs from the contracts.
+"""Writes what is made from other files: settings from the config classes, RPCs from the contracts, the chart's values
+from the profiles, its README from its values.
 
-python docs/generate.py           writes docs/configuration.md and docs/contracts.md
+python docs/generate.py           writes docs/configuration.md, docs/contracts.md, helm/ledge/{README.md,values*.yaml}
 python docs/generate.py --check   exits with 1 when they are stale
 """
 
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import chart_pages
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
@@ -136,10 +138,10 @@ def _prose(comment: str) -> str:
 
 def main() -> int:
     stale = []
-    for name, text in (("configuration.md", configuration()), ("contracts.md", contracts())):
-        page = ROOT / "docs" / name
+    made = {ROOT / "docs" / "configuration.md": configuration(), ROOT / "docs" / "contracts.md": contracts()}
+    for page, text in (made | chart_pages.pages()).items():
         if not page.exists() or page.read_text() != text:
-            stale.append(name)
+            stale.append(str(page.relative_to(ROOT)))
             if "--check" not in sys.argv:
                 page.write_text(text)
     if "--check" in sys.argv and stale:

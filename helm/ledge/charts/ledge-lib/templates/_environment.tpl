@@ -1,0 +1,55 @@
+{{/* The environment of a service's container, each variable once: dict root, name, service → a list for `env`. */}}
+{{- define "ledge.environment" -}}
+{{- $values := .root.Values -}}
+{{- $service := .service -}}
+{{- $fullname := include "ledge.fullname" .root -}}
+{{- $env := dict
+      "HOME" "/tmp"
+      "LEDGE_HOST" "0.0.0.0"
+      "LEDGE_PORT" (toString $service.port)
+      "LEDGE_LOG_LEVEL" $values.logging.level
+      "LEDGE_SETTLE_S" (toString $service.settleSeconds)
+      "LEDGE_DRAIN_S" (toString $service.drainSeconds)
+-}}
+{{- if ne $service.protocol "http" }}{{ $_ := set $env "LEDGE_OPS_PORT" "8000" }}{{ end -}}
+{{- with $service.engine }}{{ $_ := set $env "LEDGE_ENGINE" . }}{{ end -}}
+{{- if $service.modelIds -}}
+{{-   $_ := set $env "LEDGE_MODEL" (join "," $service.modelIds) -}}
+{{-   $_ := set $env "LEDGE_MODELS_DIR" "/models" -}}
+{{-   $_ := set $env "LEDGE_OFFLINE" "1" -}}
+{{-   if $values.models.catalog }}{{ $_ := set $env "LEDGE_MODELS_CATALOG" "/etc/ledge/catalog/models.yaml" }}{{ end -}}
+{{- end -}}
+{{- if $service.persistence.enabled }}{{ $_ := set $env "LEDGE_DATA_DIR" "/data" }}{{ end -}}
+{{- range $service.peers -}}
+{{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) (printf "%s-%s:50051" $fullname .service) -}}
+{{- end -}}
+{{- with $values.telemetry.otlpEndpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
+{{- $secrets := dict -}}
+{{- if $values.auth.existingSecret -}}
+{{-   $_ := set $env "LEDGE_API_KEYS_FILE" "/etc/ledge/keys/keys" -}}
+{{-   $_ := set $secrets "LEDGE_PEER_API_KEY" (dict "name" $values.auth.existingSecret "key" "peer") -}}
+{{- end -}}
+{{- if $values.tls.enabled -}}
+{{-   $_ := set $env "LEDGE_TLS_CERT_FILE" "/etc/ledge/tls/tls.crt" -}}
+{{-   $_ := set $env "LEDGE_TLS_KEY_FILE" "/etc/ledge/tls/tls.key" -}}
+{{-   $_ := set $env "LEDGE_TLS_CA_FILE" "/etc/ledge/tls/ca.crt" -}}
+{{-   if eq $service.protocol "grpc" }}{{ $_ := set $env "LEDGE_HEALTH_PORT" "50052" }}{{ end -}}
+{{-   if and $values.tls.mutual (not $service.exposed) -}}
+{{-     $_ := set $env "LEDGE_TLS_CLIENT_CA_FILE" "/etc/ledge/tls/ca.crt" -}}
+{{-   end -}}
+{{- end -}}
+{{- range $name, $value := include "ledge.gpuEnvironment" . | fromYaml }}{{ $_ := set $env $name $value }}{{ end -}}
+{{- range $name, $value := $service.env }}{{ $_ := set $env $name (include "ledge.text" $value) }}{{ end -}}
+{{- range $name, $from := $service.envSecrets }}{{ $_ := unset $env $name }}{{ $_ := set $secrets $name $from }}{{ end -}}
+{{- range $name, $value := $env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- range $name, $from := $secrets }}
+- name: {{ $name }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $from.name }}
+      key: {{ $from.key }}
+{{- end }}
+{{- end }}

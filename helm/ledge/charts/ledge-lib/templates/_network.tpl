@@ -1,0 +1,85 @@
+{{/*
+A service's NetworkPolicy, made from the call graph: dict root, name, service, services. In: who calls it, the tests,
+its clients, and on the management port whoever reads metrics. Out: what it calls, and names.
+*/}}
+{{- define "ledge.networkPolicy" -}}
+{{- $root := .root -}}
+{{- $name := .name -}}
+{{- $service := .service -}}
+{{- $policy := $root.Values.networkPolicy -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ include "ledge.fullname" $root }}-{{ $name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "ledge.labels" (dict "root" $root "component" $name) | nindent 4 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "ledge.componentSelector" (dict "root" $root "component" $name) | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- if $service.exposed }}
+    - ports:
+        - port: {{ $service.port }}
+    {{- else }}
+    - from:
+        {{- range $caller, $calling := .services }}
+        {{- range $calling.peers }}
+        {{- if eq .service $name }}
+        - podSelector:
+            matchLabels:
+              {{- include "ledge.componentSelector" (dict "root" $root "component" $caller) | nindent 14 }}
+        {{- end }}
+        {{- end }}
+        {{- end }}
+        - podSelector:
+            matchLabels:
+              {{- include "ledge.componentSelector" (dict "root" $root "component" "test") | nindent 14 }}
+        {{- with $service.clients }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      ports:
+        - port: {{ $service.port }}
+    {{- end }}
+    {{- if $policy.metricsFrom }}
+    - from:
+        {{- toYaml $policy.metricsFrom | nindent 8 }}
+      ports:
+        - port: 8000
+    {{- end }}
+  egress:
+    {{- include "ledge.dnsEgress" $root | nindent 4 }}
+    {{- range $service.peers }}
+    - to:
+        - podSelector:
+            matchLabels:
+              {{- include "ledge.componentSelector" (dict "root" $root "component" .service) | nindent 14 }}
+      ports:
+        - port: {{ (get $.services .service).port }}
+    {{- end }}
+    {{- with include "ledge.telemetryEgress" $root }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $service.egress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
+
+{{- define "ledge.dnsEgress" -}}
+- {{ with .Values.networkPolicy.dns.to }}to:
+    {{- toYaml . | nindent 4 }}
+  {{ end }}ports:
+    - { port: 53, protocol: UDP }
+    - { port: 53, protocol: TCP }
+{{- end }}
+
+{{- define "ledge.telemetryEgress" -}}
+{{- with .Values.telemetry.otlpEndpoint -}}
+- {{ with $.Values.telemetry.to }}to:
+    {{- toYaml . | nindent 4 }}
+  {{ end }}ports:
+    - port: {{ regexFind ":[0-9]+" (regexReplaceAll "^[a-z]+://" . "") | trimPrefix ":" | default "4317" | int }}
+{{- end -}}
+{{- end }}

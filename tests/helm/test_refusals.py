@@ -1,0 +1,96 @@
+"""Values that are refused: mistyped ones by the schema, ones that do not go together with what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.helm.chart import CHART, refusal, render
+
+OPEN = ("affinity", "nodeSelector", "commonLabels", "podAnnotations", "podLabels", "annotations", "labels", "env",
+        "envSecrets", "files", "requests", "limits", "issuer", "hubToken", "catalog", "services", "global")  # fmt: skip
+"""Maps whose keys are the user's own, or another API's."""
+
+
+def mistypings() -> Iterator[tuple[str, ...]]:
+    """The path of every key that the chart has, with one letter too many at its end."""
+
+    def below(values: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for key, value in values.items():
+            yield (*path, f"{key}x")
+            if isinstance(value, dict) and key not in OPEN:
+                yield from below(value, (*path, key))
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    yield from below({key: value for key, value in values.items() if key != "services"}, ())
+    for key in values["defaults"]:
+        yield ("services", "llm", f"{key}x")
+
+
+def nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    return {path[0]: nested(path[1:], value) if path[1:] else value}
+
+
+def test_every_mistyped_key_is_refused() -> None:
+    # In a few renders, for each takes a part of a second: all the mistyped keys of one map are told together.
+    by_map: dict[tuple[str, ...], list[str]] = {}
+    for path in mistypings():
+        by_map.setdefault(path[:-1], []).append(path[-1])
+    assert sum(map(len, by_map.values())) > 120
+    for path, keys in by_map.items():
+        told = refusal(nested(path, dict.fromkeys(keys, "")) if path else dict.fromkeys(keys, ""))
+        for key in keys:
+            assert key in told, f"{'.'.join((*path, key))} was taken"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"services": {"lmm": {}}}, 'services.lmm: there is no program "lmm"'),
+        ({"services": {"llm": {"enabled": False}}}, "services.rag calls llm, which is not enabled"),
+        ({"services": {"rag": {"calls": ["rag?"]}}}, "services.rag calls itself"),
+        ({"services": {"llm": {"service": {"type": "NodePort"}}}}, "nobody outside may call it"),
+        ({"services": {"gateway": {"service": {"nodePort": 30000}}}}, "set type to NodePort"),
+        ({"services": {"llm": {"env": {"LEDGE_UPSTREAM_API_KEY": "x"}}}}, "looks like a secret"),
+        ({"tls": {"enabled": True}}, "tls.enabled needs certificates"),
+        ({"tls": {"enabled": True, "existingSecret": "a", "issuer": {"name": "b"}}}, "exclude each other"),
+        ({"models": {"offline": True, "pin": True}}, "models.pin asks the hub"),
+        ({"models": {"persistence": {"existingClaim": "a", "hostPath": "/b"}}}, "exclude each other"),
+        ({"services": {"asr": {"autoscaling": {"kind": "hpa", "minReplicas": 3}}}}, "minReplicas 3 is more than"),
+        ({"ingress": {"enabled": True}, "services": {"gateway": {"enabled": False}}}, "ingress.enabled needs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_what_to_do(values: dict[str, Any], told: str) -> None:
+    assert told in refusal(values)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    told = refusal({"tls": {"enabled": True}, "services": {"lmm": {}, "llm": {"enabled": False}}})
+    assert "tls.enabled needs" in told
+    assert "services.lmm" in told
+    assert "services.rag calls llm" in told
+
+
+@pytest.mark.parametrize("service", ["asr", "tts", "translation", "riva", "wyoming"])
+def test_what_others_do_without_may_be_left_out(service: str) -> None:
+    values = {"services": {service: {"enabled": False}, "voice": {"enabled": False}}}
+    assert f"ledge-{service}" not in render(values).of("Deployment")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"gpu": {"mode": "sometimes"}},
+        {"image": {"pullPolicy": "Seldom"}},
+        {"services": {"llm": {"replicas": "2"}}},
+        {"services": {"llm": {"tmpSize": "much"}}},
+        {"services": {"llm": {"image": {"digest": "sha256:12"}}}},
+        {"services": {"Llm": {"module": "llm"}}},
+        {"services": {"rag": {"calls": ["llm as big"]}}},
+        {"models": {"bundle": "../secret"}},
+        {"logging": {"level": "LOUD"}},
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(values: dict[str, Any]) -> None:
+    assert "schema" in refusal(values)
