@@ -94,7 +94,7 @@ def _profile_values(name: str) -> str:
         values["models"]["pin"] = True
     head = (
         f"# {profile['description']}\n"
-        f"# Made by `make docs` from deploy/profiles/{name}.yaml, which says why; change that, or lay values of yours over.\n"
+        f"# Made by `make docs` from deploy/profiles/{name}.yaml, which says why; lay your own values over it.\n"
     )
     return head + _yaml(values)
 
