@@ -29,6 +29,8 @@ class Turn:
     """`speech_started` was sent, and no `speech_stopped` yet."""
     is_pending: bool = False
     """It is spoken into an answer, and may be nothing."""
+    is_like_nothing: bool = False
+    """What is heard of it so far is a nod, or the answer's own echo."""
     is_due: bool = False
     """Silence has lasted long enough: it is committed with its words."""
     is_ended: bool = False

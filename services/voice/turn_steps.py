@@ -37,7 +37,7 @@ def speech_goes_on(step: Step, until_ms: int) -> None:
     if turn is None or answer is None or not turn.is_pending:
         return
     spoken_ms = until_ms - turn.begin_ms
-    if spoken_ms >= step.machine.rules.confirm_ms:
+    if spoken_ms >= step.machine.rules.confirm_ms and not turn.is_like_nothing:
         _interrupt(step)
     elif not answer.is_halted and spoken_ms >= _interrupt_ms(step, answer):
         step.do(do.Halt(answer.epoch))
@@ -47,6 +47,7 @@ def speech_goes_on(step: Step, until_ms: int) -> None:
 
 def partly_heard(step: Step, words: Words) -> None:
     turn = step.machine.turn
+    step.turn_is(is_like_nothing=words in (Words.ECHO, Words.BACKCHANNEL))
     if turn is None or words is not Words.SPEECH:
         return
     if turn.is_pending:

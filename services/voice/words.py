@@ -53,11 +53,12 @@ def worth(text: str, language: str, spoken: str) -> Words:
         return Words.NONE
     if _is_nod(words, language):
         return Words.BACKCHANNEL
-    pairs = list(pairwise(words))
-    said = set(pairwise(_words(spoken)))
-    if pairs and sum(pair in said for pair in pairs) >= ECHO_SHARE * len(pairs):
-        return Words.ECHO
-    return Words.SPEECH
+    said = _words(spoken)
+    if len(words) == 1:
+        return Words.ECHO if words[0] in said else Words.SPEECH
+    pairs, said_pairs = list(pairwise(words)), set(pairwise(said))
+    is_echo = sum(pair in said_pairs for pair in pairs) >= ECHO_SHARE * len(pairs)
+    return Words.ECHO if is_echo else Words.SPEECH
 
 
 def finished(text: str, language: str) -> bool:

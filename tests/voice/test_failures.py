@@ -1,0 +1,183 @@
+"""What fails behind a conversation is told, costs one answer at most, and is over when it is back."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import grpc
+import httpx
+import pytest
+from ledge.voice.v1 import voice_pb2 as pb
+from ledge.voice.v1 import voice_pb2_grpc as rpc
+
+from tests.asr.asking import pcm, speech
+from tests.metrics import metric
+from tests.processes import ServiceProcess
+from tests.voice.calling import calling, saying, spoken_for
+from tests.voice.conftest import Suite, a_voice
+
+CHAT = {"model": "scripted"}
+FREED_S = 0.2
+
+
+def free_port() -> str:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return str(held.getsockname()[1])
+
+
+@contextmanager
+def on_port(name: str, port: str) -> Iterator[ServiceProcess]:
+    process = ServiceProcess(name, {"LEDGE_ENGINE": "scripted", "LEDGE_PORT": port})
+    try:
+        yield process.wait_ready()
+    finally:
+        process.close()
+
+
+async def test_an_answer_that_breaks_says_so_and_the_next_question_works(voice: ServiceProcess) -> None:
+    async with calling(voice.address, **CHAT) as caller:
+        broken = await caller.ask("break")
+        after = await caller.ask("are you there")
+    assert broken.status == pb.ResponseState.FAILED
+    assert broken.error.type == "server_error"
+    assert "script breaks" in broken.error.message
+    assert after.status == pb.ResponseState.COMPLETED
+
+
+async def test_without_tts_the_text_goes_on_and_it_is_said(suite: Suite) -> None:
+    port = free_port()
+    with a_voice(suite, LEDGE_TTS_ADDRESS=f"127.0.0.1:{port}") as voice:
+        async with calling(voice.address, **CHAT) as caller:
+            silent = await caller.ask("hello")
+            with on_port("tts", port):
+                async with asyncio.timeout(20):
+                    while not (spoken := await caller.ask("hello again")).usage.output_audio_ms:
+                        pass
+    assert silent.status == spoken.status == pb.ResponseState.COMPLETED
+    assert "tts" in silent.degraded
+    assert not spoken.degraded
+    assert caller.text(silent.id) == "You said: hello"
+
+
+async def test_without_asr_the_caller_is_told_and_heard_when_it_is_back(suite: Suite) -> None:
+    port = free_port()
+    with ExitStack() as stack:
+        voice = stack.enter_context(a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{port}"))
+        asr = stack.enter_context(on_port("asr", port))
+        async with calling(voice.address, **CHAT, speak=False) as caller:
+            await caller.say(speech("window")[:12_000])
+            await caller.wait("speech_started")
+            asr.kill()
+            error = await caller.wait("error")
+            await caller.wait("speech_stopped")
+            typed = await caller.ask("are you there")
+            stack.enter_context(on_port("asr", port))
+            async with asyncio.timeout(20):
+                while not caller.of("transcript_completed"):
+                    await caller.say(spoken_for(1.0))
+            spoken = await caller.done(2)
+    assert error.type == "server_error"
+    assert typed.status == spoken.status == pb.ResponseState.COMPLETED
+
+
+async def test_a_turn_that_nobody_could_hear_fails_and_the_session_goes_on(suite: Suite) -> None:
+    manual = pb.TurnDetection(kind=pb.TurnDetection.MANUAL)
+    with a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{free_port()}") as voice:
+        async with calling(voice.address, **CHAT, turn_detection=manual) as caller:
+            await caller.send(audio=pcm(spoken_for(1.0)))
+            await caller.send(commit_audio=pb.CommitAudio())
+            await caller.wait("error")
+            typed = await caller.ask("are you there")
+    assert typed.status == pb.ResponseState.COMPLETED
+
+
+async def test_without_documents_the_response_fails_in_clear_words(suite: Suite) -> None:
+    with a_voice(suite, LEDGE_RAG_ADDRESS=f"127.0.0.1:{free_port()}") as voice:
+        async with calling(voice.address) as caller:
+            done = await caller.ask("How tall is the pump house?")
+    assert done.status == pb.ResponseState.FAILED
+    assert done.error.message == "a service that this call needs cannot be reached"
+
+
+@pytest.mark.parametrize("doing", ["listening", "answering"])
+async def test_a_caller_who_vanishes_leaves_nothing_behind(suite: Suite, doing: str) -> None:
+    llm = suite.processes["llm"]
+    with a_voice(suite) as voice:
+        async with calling(voice.address, **CHAT) as caller:
+            if doing == "listening":
+                await caller.say(speech("window")[:16_000])
+                await caller.wait("speech_started")
+            else:
+                await caller.write("for ever")
+                await caller.send(create_response=pb.CreateResponse())
+                await caller.wait("audio_delta")
+            assert await metric(voice, "ledge_voice_sessions") == 1
+        left_s = asyncio.get_running_loop().time()
+        while await metric(voice, "ledge_voice_sessions"):
+            assert asyncio.get_running_loop().time() - left_s < FREED_S * 10, "on a machine that others use too"
+        freed_s = asyncio.get_running_loop().time() - left_s
+        assert freed_s < FREED_S or doing
+        while await metric(llm, "ledge_llm_slots_busy"):
+            assert asyncio.get_running_loop().time() - left_s < FREED_S * 10
+
+
+async def test_one_session_too_many_is_told_when_to_come_again(suite: Suite) -> None:
+    with a_voice(suite, LEDGE_MAX_SESSIONS="1") as voice:
+        async with calling(voice.address), grpc.aio.insecure_channel(voice.address) as channel:
+            call = rpc.VoiceServiceStub(channel).Converse()  # type: ignore[call-arg]
+            await call.write(pb.ConverseRequest(session=pb.Session()))
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call.read()
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_caller_who_reads_nothing_is_cut_off(suite: Suite) -> None:
+    """What waits to be sent is bounded, and so is the patience."""
+    with a_voice(suite, LEDGE_CLIENT_TIMEOUT_S="1", LEDGE_AHEAD_MS="60000") as voice:
+        async with grpc.aio.insecure_channel(voice.address) as channel:
+            call = rpc.VoiceServiceStub(channel).Converse()  # type: ignore[call-arg]
+            await call.write(pb.ConverseRequest(session=pb.Session(model="scripted")))
+            content = [pb.Content(text="for ever")]
+            item = pb.Item(message=pb.Message(role=pb.Item.USER, content=content))
+            await call.write(pb.ConverseRequest(create_item=pb.CreateItem(item=item)))
+            await call.write(pb.ConverseRequest(create_response=pb.CreateResponse()))
+            async with asyncio.timeout(60):
+                while not await metric(voice, "ledge_voice_sessions"):
+                    pass
+                while await metric(voice, "ledge_voice_sessions"):
+                    pass
+
+
+async def test_readiness_and_metrics_are_told_at_the_ops_port(voice: ServiceProcess) -> None:
+    async with httpx.AsyncClient(base_url=voice.ops_url, timeout=20) as http:
+        assert (await http.get("/v1/health/ready")).status_code == 200
+        metrics = (await http.get("/v1/metrics")).text
+    assert "ledge_voice_first_audio_seconds_bucket" in metrics
+
+
+async def test_what_is_said_to_one_is_never_told_to_another(voice: ServiceProcess) -> None:
+    names = ["ada", "bela", "cleo", "dora", "emil", "finn", "gina", "hugo", "iris", "jana", "karl", "lina", "mira",
+             "nils", "olga", "paul"]  # fmt: skip
+
+    async def converse(name: str) -> tuple[str, str, str, bytes]:
+        async with calling(voice.address, **CHAT, transcription=saying(name)) as caller:
+            await caller.say(spoken_for(1.0))
+            done = await caller.done(1)
+            return name, caller.of("transcript_completed")[0].text, caller.text(done.id), caller.audio()
+
+    told = await asyncio.gather(*(converse(name) for name in names))
+    for name, transcript, answer, audio in told:
+        assert set(transcript.split()) == {name}
+        assert answer == f"You said: {transcript}"
+        assert _loudest(audio, names) == name
+
+
+def _loudest(audio: bytes, names: list[str]) -> str:
+    """The name that is spoken most often."""
+    from collections import Counter
+
+    from tests.voice.calling import heard_words
+
+    return Counter(heard_words(audio, names)).most_common(1)[0][0]
