@@ -18,6 +18,7 @@ SAID = [
     ("client.responses.stream", "12 metres tall. [1]\nhandbook.md"),
     ("client.completions.create", "numbers: 64"),
     ("client.audio.speech", "heard: please open the window"),
+    ("client.realtime.connect", "[1] is from handbook.md\nThe pump house is 12 metres tall. [1]"),
     ("ChatNVIDIA(", "Three pumps stand there."),
     ("NVIDIARAGRetriever(", "handbook.md The pump house is 12 metres tall."),
     ("cohere.ClientV2(", "Three pumps stand there.\n0 0.0 The gate opens in spring."),
@@ -26,7 +27,11 @@ SAID = [
     ("streamable_http_client(", "12 metres tall. [1]"),
 ]
 """A part of each snippet, in the page's order, and what it prints."""
-SERVERS = {"NVIDIARAGRetriever(": "open_suite", "client.audio.speech": "speech_suite"}
+SERVERS = {
+    "NVIDIARAGRetriever(": "open_suite",
+    "client.audio.speech": "speech_suite",
+    "client.realtime.connect": "talking",
+}
 """Those that need another suite."""
 
 
