@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.browser import ANSWER, QUESTION, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, spoken
 from tests.page.conftest import Open
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -28,11 +28,14 @@ def test_every_state_looks_as_it_should(open_page: Open, look: str) -> None:
     visitor.picture(f"{look}-2-listening")
     visitor.begin_saying(spoken(QUESTION))
     visitor.expect_state("hearing")
-    expect(visitor.find(".turn.user .said")).to_contain_text("long")
+    expect(visitor.find(".turn.user .said")).to_contain_text("probation", timeout=ANSWER_TIMEOUT_MS)
     visitor.picture(f"{look}-3-hearing")
     visitor.expect_state("speaking")
     visitor.expect_answer(ANSWER)
     visitor.picture(f"{look}-4-speaking")
+    visitor.ask(OTHER)
+    visitor.expect_answer(OTHER_ANSWER, 1)
+    visitor.expect_state("speaking")
     visitor.page.keyboard.press("Escape")
     visitor.expect_state("interrupted")
     visitor.picture(f"{look}-5-interrupted")
@@ -48,7 +51,6 @@ def test_every_state_looks_as_it_should(open_page: Open, look: str) -> None:
     visitor.picture(f"{look}-8-settings")
     visitor.page.keyboard.press("Escape")
     visitor.page.context.set_offline(True)
-    visitor.page.evaluate("instruments.sockets.at(-1).close()")
     visitor.expect_state("disconnected")
     visitor.picture(f"{look}-9-disconnected")
     width = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")

@@ -27,6 +27,9 @@ export class Connection extends EventTarget {
     super();
     this.model = model;
     this.state = "closed";
+    // A socket does not notice for minutes that its network is gone; the browser does at once.
+    addEventListener("offline", () => this.ready && this.#later(""));
+    addEventListener("online", () => this.state === "waiting" && this.open());
   }
 
   get ready() {
