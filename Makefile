@@ -6,7 +6,7 @@ LEDGE := $(BIN)/ledge
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # Tests mostly wait for processes that they started; those of one file share them.
 TEST_PROCESSES ?= 2
-BENCHES ?= llm embedding retrieval ingest rag orchestration asr tts translation start
+BENCHES ?= llm embedding retrieval ingest rag orchestration asr tts translation voice start
 # What an installed default environment and its models take, with room for documents.
 NEEDED_MB := 1500
 # What torch, which comes from PyPI with its CUDA libraries, takes with vLLM and the models that the tests make.
@@ -23,10 +23,10 @@ BROWSER_PACKAGES := chromium fonts-liberation
 # A machine without a network is told soon.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
 
-.PHONY: help up down ask status logs doctor packages packages-browser test helm test-page test-clients test-frameworks test-torch check format generate docs release-contracts bench lock clean
+.PHONY: help up down ask status logs doctor packages packages-browser test helm test-page test-clients test-frameworks test-torch check format generate docs release-contracts bench images testbed testbed-down e2e lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/.default packages ## install, fetch the models, start the suite, ask one question of the sample documents
 	@$(LEDGE) up
@@ -92,6 +92,18 @@ test-frameworks: .venv/.test .venv-frameworks/.made ## the riva door by Pipecat 
 test-torch: .venv-torch/.made ## vLLM, sentence-transformers and a cross-encoder, run for real on the CPU (8 GB of disk)
 	@.venv-torch/bin/python -m pytest -m torch tests/torch tests/embedding/test_contract.py \
 	  tests/llm/test_contract.py tests/llm/test_vllm.py tests/llm/test_vllm_ends.py
+
+images: ## every image that runs on a CPU, and what they weigh
+	@deploy/images.sh
+
+testbed: ## a real Kubernetes on this machine, as root; deploy/testbed/README.md
+	@$(PYTHON) deploy/testbed/testbed.py up
+
+testbed-down: ## its end, leaving nothing
+	@$(PYTHON) deploy/testbed/testbed.py down
+
+e2e: .venv/.test ## the chart on a real cluster: that of KUBECONFIG, or a test bed with images made for it
+	@deploy/e2e.sh
 
 format: .venv/.dev ## put the code into shape
 	@$(BIN)/ruff format .

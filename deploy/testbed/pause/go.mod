@@ -1,0 +1,3 @@
+module ledge/testbed/pause
+
+go 1.26
