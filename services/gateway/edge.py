@@ -18,7 +18,7 @@ from services.gateway.errors import BodyRefused, ledge_error, refusal, response_
 from services.gateway.routes import page
 from services.kit import telemetry
 from services.kit.auth import Keys
-from services.kit.context import CallContext, enter_call, request_id_of
+from services.kit.context import LOCAL_ONLY_KEY, CallContext, enter_call, is_local_only, request_id_of
 from services.kit.errors import Overloaded
 
 log = logging.getLogger("ledge.gateway")
@@ -58,6 +58,7 @@ class Edge:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # A WebSocket is let in by its own door, which knows more kinds of key.
         if scope["type"] != "http" or scope["path"].startswith("/v1/health"):
             await self._app(scope, receive, send)
             return
@@ -122,7 +123,8 @@ class Edge:
         tenant = "" if without_key else self._keys.tenant(shown)
         if self._in_flight > self._max_concurrent_calls:
             raise Overloaded(f"the gateway already serves {self._max_concurrent_calls} requests", retry_after_s=1)
-        call = CallContext(call.deadline_s, call.request_id, tenant)
+        local_only = is_local_only(headers.get(LOCAL_ONLY_KEY, ""))
+        call = CallContext(call.deadline_s, call.request_id, tenant, local_only=local_only)
         enter_call(call)
         # The HTTP parser lets only decimal numbers through.
         if int(headers.get("content-length", "0")) > limit_bytes:

@@ -1,6 +1,7 @@
 """The ways in which two models make one answer, and how requests, settings and metrics name them."""
 
 import enum
+from typing import cast
 
 from ledge.llm.v1 import llm_pb2
 
@@ -18,7 +19,7 @@ class Mode(enum.Enum):
     @property
     def message(self) -> llm_pb2.Hybrid.Mode:
         """The contract's number for it."""
-        return llm_pb2.Hybrid.Mode.Value(self.name)
+        return cast("llm_pb2.Hybrid.Mode", llm_pb2.Hybrid.Mode.Value(self.name))
 
 
 def mode_of(number: int) -> Mode | None:

@@ -6,7 +6,10 @@ import typer
 
 from services.cli.lazy import lazy_group
 
-NAMES = ("llm", "embedding", "retrieval", "ingest", "rag", "orchestration", "start", "tts", "asr", "translation")
+NAMES = (
+    *("llm", "embedding", "retrieval", "ingest", "rag", "orchestration"),
+    *("start", "tts", "asr", "translation", "voice", "bild", "gkt"),
+)
 MEMBERS = {name: f"{__name__}.{name}:command" for name in NAMES if find_spec(f"{__name__}.{name}")}
 
 app = typer.Typer(
