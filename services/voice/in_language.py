@@ -20,6 +20,7 @@ from services.voice.voices import primary
 log = logging.getLogger("ledge.voice")
 _MARK = re.compile(r"\s*\[\d+\]")
 _SENTENCE = re.compile(r".+?[.!?…][\"”')\]]*(?:\s*\[\d+\])*(?=\s)|.+?\n", re.S)
+_MARKS_TO_COME = re.compile(r"(?:\s*\[\d+\])*\s*(?:\[\d*)?")
 LONGEST_SENTENCE_CHARACTERS = 2000
 Ask = Callable[[str], AsyncGenerator[Piece, None]]
 
@@ -79,8 +80,8 @@ class Sentences:
         whole = []
         while (found := _SENTENCE.match(self._text)) is not None or len(self._text) > LONGEST_SENTENCE_CHARACTERS:
             end = found.end() if found is not None else LONGEST_SENTENCE_CHARACTERS
-            # A mark may follow that is not here yet.
-            if found is not None and re.fullmatch(r"\s*(?:\[\d*)?", self._text[end:]):
+            # Marks may follow that are not here yet.
+            if found is not None and _MARKS_TO_COME.fullmatch(self._text, end):
                 break
             whole.append(self._text[:end])
             self._text = self._text[end:]

@@ -17,6 +17,10 @@ from tests.processes import ServiceProcess, service
 HANDBOOK = b"""# The pump house
 
 The pump house is 12 metres tall. It was built in 1931 by the harbour. The pump house holds three pumps.
+
+# Ventilation
+
+Please open the window when the water is warm.
 """
 SCRIPT = """
 rules:

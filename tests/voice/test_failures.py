@@ -2,8 +2,11 @@
 
 import asyncio
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
 import grpc
 import httpx
@@ -14,11 +17,13 @@ from ledge.voice.v1 import voice_pb2_grpc as rpc
 from tests.asr.asking import pcm, speech
 from tests.metrics import metric
 from tests.processes import ServiceProcess
-from tests.voice.calling import calling, saying, spoken_for
+from tests.voice.calling import calling, heard_words, saying, spoken_for
 from tests.voice.conftest import Suite, a_voice
 
 CHAT = {"model": "scripted"}
 FREED_S = 0.2
+SHARED_MACHINE = 3
+"""Tests run beside others; alone it takes some ten milliseconds."""
 
 
 def free_port() -> str:
@@ -114,13 +119,13 @@ async def test_a_caller_who_vanishes_leaves_nothing_behind(suite: Suite, doing: 
                 await caller.send(create_response=pb.CreateResponse())
                 await caller.wait("audio_delta")
             assert await metric(voice, "ledge_voice_sessions") == 1
-        left_s = asyncio.get_running_loop().time()
-        while await metric(voice, "ledge_voice_sessions"):
-            assert asyncio.get_running_loop().time() - left_s < FREED_S * 10, "on a machine that others use too"
-        freed_s = asyncio.get_running_loop().time() - left_s
-        assert freed_s < FREED_S or doing
+            left_s = time.time()
+        ended = await asyncio.to_thread(voice.wait_for, "call", 20, method="Converse")
+        freed_s = datetime.fromisoformat(ended["time"]).timestamp() - left_s
+        assert freed_s < FREED_S * SHARED_MACHINE
+        assert await metric(voice, "ledge_voice_sessions") == 0
         while await metric(llm, "ledge_llm_slots_busy"):
-            assert asyncio.get_running_loop().time() - left_s < FREED_S * 10
+            assert time.time() - left_s < 20
 
 
 async def test_one_session_too_many_is_told_when_to_come_again(suite: Suite) -> None:
@@ -176,8 +181,4 @@ async def test_what_is_said_to_one_is_never_told_to_another(voice: ServiceProces
 
 def _loudest(audio: bytes, names: list[str]) -> str:
     """The name that is spoken most often."""
-    from collections import Counter
-
-    from tests.voice.calling import heard_words
-
     return Counter(heard_words(audio, names)).most_common(1)[0][0]
