@@ -1,0 +1,141 @@
+"""The Dockerfile and what builds from it: what each image holds, under which name, and what is said about its size."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+IMAGES = ROOT / "deploy" / "images"
+STAGES = re.split(r"^(?=FROM )", (ROOT / "deploy" / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+STAGE = {re.match(r"FROM \S+ AS (\S+)", stage)[1]: stage for stage in STAGES}  # type: ignore[index]
+PARENT = {name: re.match(r"FROM (\S+)", stage)[1] for name, stage in STAGE.items()}  # type: ignore[index]
+PARTS = {"tools", "kit", "numeric", "encoder", "app"}
+TARGETS = sorted(set(STAGE) - PARTS)
+SERVICES = sorted(each.parent.name for each in (ROOT / "services").glob("*/__main__.py"))
+
+
+def lineage(target: str) -> str:
+    """The text of a target and of all it is built on."""
+    text = ""
+    while target in STAGE:
+        text, target = STAGE[target] + text, PARENT[target]
+    return text
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_an_image_that_runs_it(service: str) -> None:
+    started = f'"services.{service}"]' if service != "cli" else '["ledge"]'
+    assert started in STAGE[service]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_image_runs_as_an_ordinary_user(target: str) -> None:
+    assert re.findall(r"^USER (\S+)", lineage(target), re.MULTILINE)[-1] == "10001:10001"
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if not target.endswith("-gpu")])
+def test_images_for_a_cpu_ask_for_neither_torch_nor_a_compiler(target: str) -> None:
+    text = lineage(target)
+    extras = re.findall(r"--extra (\S+)", text)
+    asked = subprocess.run(
+        [sys.executable, IMAGES / "requirements.py", ROOT / "pyproject.toml", *extras],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert not re.search(r"^(torch|vllm|sentence-transformers|transformers)\b", asked, re.MULTILINE)
+    assert not re.search(r"apt-get install.*\b(gcc|g\+\+|build-essential)", text)
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target != "tts-piper"])
+def test_piper_is_in_its_own_image_alone(target: str) -> None:
+    assert "piper" not in re.findall(r"--extra (\S+)", lineage(target))
+
+
+def test_an_unknown_extra_is_told_by_name() -> None:
+    done = subprocess.run(
+        [sys.executable, IMAGES / "requirements.py", ROOT / "pyproject.toml", "telepathy"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "no extra 'telepathy'" in done.stderr
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    """Two images, `gateway` and `rag`, that share a base of 3 MB and add 1 and 2 MB."""
+    blobs = tmp_path / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def keep(content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        (blobs / digest).write_bytes(content)
+        return f"sha256:{digest}"
+
+    def packed(name: bytes, size_bytes: int) -> str:
+        packer = zlib.compressobj(wbits=31)
+        return keep(packer.compress(name * (size_bytes // len(name))) + packer.flush())
+
+    base = packed(b"base", 3_000_000)
+    entries = []
+    for name, size_bytes in (("rag", 2_000_000), ("gateway", 1_000_000)):
+        layers = [base, packed(name[:2].encode(), size_bytes)]
+        manifest = keep(json.dumps({"layers": [{"digest": digest} for digest in layers]}).encode())
+        annotations = {"org.opencontainers.image.ref.name": f"docker.io/ledge/{name}:1.2.3"}
+        entries.append({"digest": manifest, "annotations": annotations})
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": entries}))
+    return tmp_path
+
+
+def run(script: str, *arguments: str | Path) -> str:
+    return subprocess.run(
+        [sys.executable, IMAGES / script, *arguments], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_images_are_named_as_importers_look_for_them_in_one_order(layout: Path) -> None:
+    run("names.py", layout)
+    once = (layout / "index.json").read_bytes()
+    named = [entry["annotations"]["io.containerd.image.name"] for entry in json.loads(once)["manifests"]]
+    assert named == ["docker.io/ledge/gateway:1.2.3", "docker.io/ledge/rag:1.2.3"]
+    run("names.py", layout)
+    assert (layout / "index.json").read_bytes() == once
+
+
+def test_a_shared_layer_is_weighed_once_in_the_sum(layout: Path, tmp_path: Path) -> None:
+    run("names.py", layout)
+    table = run("sizes.py", layout, "--json", tmp_path / "sizes.json")
+    told = json.loads((tmp_path / "sizes.json").read_text())
+    assert [(row["image"], row["mb"], row["above_base_mb"]) for row in told["images"]] == [
+        ("gateway", 4.0, 1.0),
+        ("rag", 5.0, 2.0),
+    ]
+    assert told["unique_layers_mb"] == 6.0
+    assert re.search(r"^gateway .* 80 kept$", table, re.MULTILINE)
+
+
+def test_the_archive_of_a_program_is_the_same_each_time(tmp_path: Path) -> None:
+    sys.path.insert(0, str(ROOT / "deploy" / "testbed"))
+    try:
+        from scratch_image import write_image
+    finally:
+        sys.path.pop(0)
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF")
+    for name in ("a.tar", "b.tar"):
+        write_image(program, "docker.io/x/y:1", tmp_path / name)
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        manifest = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        config = json.loads(archive.extractfile(manifest[0]["Config"]).read())  # type: ignore[union-attr]
+        layer = archive.extractfile("layer.tar").read()  # type: ignore[union-attr]
+    assert manifest[0]["RepoTags"] == ["docker.io/x/y:1"]
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
