@@ -104,3 +104,29 @@ def test_a_file_begins_with_what_it_promises_and_stays_small(name: str) -> None:
     assert len(lines) < 320
     assert lines[0].startswith("// ") or name.startswith("words.")
     assert max(map(len, lines)) <= 120 or name.startswith("words.")
+
+
+def luminance(colour: str) -> float:
+    """As WCAG 2 defines it."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_word_can_be_read(scheme: int) -> None:
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", TEXTS["style.css"])
+    colours = {name: both[scheme] for name, *both in pairs}
+    states = ("idle", "listening", "thinking", "speaking", "interrupted", "away", "danger")
+    for name in ("ink", "quiet", *states):
+        for ground in ("paper", "card", "tint"):
+            if (name, ground) != ("away", "tint"):  # which are never together
+                assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+    for name in states:
+        assert contrast(colours["on-accent"], colours[name]) >= 4.5, name
+    assert contrast(colours["ink"], colours["marked"]) >= 4.5

@@ -131,7 +131,7 @@ class Visitor:
 
     def picture(self, name: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{name}.png")
+        self.page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
     def unexpected(self) -> list[str]:
         return [line for line in self.complaints if not any(words in line for words in self.expected)]

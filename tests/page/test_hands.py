@@ -107,7 +107,7 @@ def test_a_document_dropped_in_is_read_asked_and_deleted(visitor: Visitor) -> No
         MILL,
     )
     visitor.page.dispatch_event("#dropzone", "drop", {"dataTransfer": transfer})
-    expect(panel.locator("#uploads li", has_text="mill.md")).to_contain_text("passages")
+    expect(panel.locator("#uploads li", has_text="mill.md")).to_contain_text("1 passage")
     refused = panel.locator("#uploads li", has_text="noise.exe")
     expect(refused).to_have_class("failed")
     expect(refused).to_contain_text("not taken in: ")

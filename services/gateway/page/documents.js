@@ -18,6 +18,8 @@ export class Documents {
     byId("collection-name").textContent = this.collection;
     const dialog = byId("documents");
     closable(dialog);
+    // What went well is in the list now; what did not stays until somebody has seen it.
+    dialog.onclose = () => byId("uploads").querySelectorAll(".done, .unchanged").forEach((row) => row.remove());
     for (const id of ["open-documents", "welcome-add"]) byId(id).onclick = () => this.open();
     byId("collection").onchange = ({ target }) => this.#chosen(target.value);
     byId("new-collection").onsubmit = (event) => this.#create(event);
@@ -92,12 +94,12 @@ export class Documents {
   }
 
   #row({ document_name: name, document_info: info }) {
-    const facts = { pages: info.pages, passages: info.total_elements, size: size(info.file_size) };
+    const pages = info.pages ? [translated("pages", { count: info.pages })] : [];
+    const facts = [...pages, translated("passages", { count: info.total_elements }), size(info.file_size)];
     const label = translated("delete", { name });
     const remove = element("button", { class: "tool", "aria-label": label, title: label }, icon("delete"));
     remove.onclick = () => this.#delete(name);
-    const told = translated(info.pages ? "document-facts" : "document-facts-unpaged", facts);
-    return element("li", {}, ...named(name, told), remove);
+    return element("li", {}, ...named(name, facts.join(" · ")), remove);
   }
 
   async #delete(name) {
@@ -123,7 +125,10 @@ export class Documents {
     if (!this.#rows.has(upload)) byId("uploads").prepend(row);
     this.#rows.set(upload, row);
     const { name } = upload.file;
-    const told = translated(`upload-${upload.state}`, { ...upload, percent: Math.round(upload.share * 100) });
+    const told =
+      upload.state === "done"
+        ? translated("passages", { count: upload.passages })
+        : translated(`upload-${upload.state}`, { reason: upload.reason, percent: Math.round(upload.share * 100) });
     const finished = FINISHED.includes(upload.state);
     row.className = upload.state === "lost" ? "failed" : upload.state;
     row.replaceChildren(...named(name, told));

@@ -7,7 +7,7 @@ import { element } from "./elements.js";
 import { translated } from "./words.js";
 
 const STAGES = ["endpoint_ms", "transcript_ms", "retrieval_ms", "first_text_ms", "first_audio_ms", "first_sound_ms"];
-const SHORTEST_MS = 0.5;
+const SHORTEST_MS = 1;
 
 // [{stage, ms}] in the order in which they were done.
 export function shares(timings) {

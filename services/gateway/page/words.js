@@ -7,9 +7,13 @@ const LANGUAGES = { en, es };
 
 export const language = navigator.languages.map((tag) => tag.split("-")[0]).find((tag) => tag in LANGUAGES) ?? "en";
 
-// The sentence of that name, with {placeholders} filled in. English where a language lacks it.
+const plural = new Intl.PluralRules(language);
+
+// The sentence of that name, with {placeholders} filled in. Where a {count} is given it may have a form of its own, as
+// "pages-one" for one page; which numbers take which form is the language's affair.
 export function translated(name, values = {}) {
-  const sentence = LANGUAGES[language][name] ?? en[name] ?? name;
+  const form = values.count === undefined ? name : `${name}-${plural.select(values.count)}`;
+  const sentence = LANGUAGES[language][form] ?? LANGUAGES[language][name];
   return sentence.replace(/\{(\w+)\}/g, (_, field) => values[field] ?? "");
 }
 
