@@ -41,6 +41,7 @@ class _Outgoing:
     def __call__(self, request: Any = None, *, timeout: float | None = None, metadata: Any = (), **kwargs: Any) -> Any:
         if request is not None:
             kwargs["request"] = request
+        kwargs.setdefault("wait_for_ready", self._channel.waits)
         return self._call(timeout=self._channel.timeout_s(timeout), metadata=self._channel.metadata(metadata), **kwargs)
 
 
@@ -54,6 +55,7 @@ class _OutgoingStream:
     def __call__(
         self, request_iterator: Any = None, *, timeout: float | None = None, metadata: Any = (), **kwargs: Any
     ) -> Any:
+        kwargs.setdefault("wait_for_ready", self._channel.waits)
         return self._call(
             request_iterator,
             timeout=self._channel.timeout_s(timeout),
@@ -65,7 +67,13 @@ class _OutgoingStream:
 class Channel(grpc.aio.Channel):
     """A gRPC channel whose calls belong to the call being served in the same task. Share one per peer."""
 
-    def __init__(self, channel: grpc.aio.Channel, api_key: str | None, cap_s: float | None, slack_s: float) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, api_key: str | None, cap_s: float | None, slack_s: float, waits: bool = False
+    ) -> None:
+        """Args:
+        waits: whether calls wait, within their deadline, while nobody is there; else they fail at once.
+        """
+        self.waits = waits
         self._channel = channel
         self._authorization = [("authorization", f"Bearer {api_key}")] if api_key else []
         self._cap_s = cap_s
@@ -140,7 +148,8 @@ def connect(address: str, config: ServiceConfig, *contracts: FileDescriptor) -> 
         max_message_bytes=config.max_message_bytes,
         contracts=contracts,
     )
-    return Channel(channel, key, config.call_timeout_s, config.deadline_slack_s)
+    waits = address in config.awaited_peers
+    return Channel(channel, key, config.call_timeout_s, config.deadline_slack_s, waits)
 
 
 def open_channel(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _KEY = re.compile(r"[!-~]{1,512}")
@@ -16,6 +16,17 @@ _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def env(name: str, *aliases: str) -> AliasChoices:
     """The variable `LEDGE_<name>` first, then NIM's names for the same knob."""
     return AliasChoices(f"LEDGE_{name}", *aliases)
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+"""A tuple read from a comma-separated variable; validate with `split_commas`."""
+
+
+def split_commas(value: object) -> object:
+    """Turns "a, b" into ("a", "b"); leaves sequences as they are."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
 
 
 class ServiceConfig(BaseSettings):
@@ -79,6 +90,9 @@ class ServiceConfig(BaseSettings):
     """Taken off the caller's deadline, so that this service reports the time-out, not the caller."""
     call_timeout_s: float = Field(60.0, gt=0, le=3600)
     """Longest deadline given to a call of another service."""
+    awaited_peers: Annotated[CommaList, BeforeValidator(split_commas)] = ()
+    """Addresses of services, comma-separated, that calls wait for within their deadline while nobody is there: of one
+    that is replaced rather than rolled, or that sleeps until it is wanted. Calls of the others fail at once."""
 
     @model_validator(mode="after")
     def _tls_pairs(self) -> "ServiceConfig":
@@ -143,17 +157,6 @@ class ServiceConfig(BaseSettings):
             if name or separator:
                 keys[key if separator else name] = name if separator else "default"
         return keys
-
-
-CommaList = Annotated[tuple[str, ...], NoDecode]
-"""A tuple read from a comma-separated variable; validate with `split_commas`."""
-
-
-def split_commas(value: object) -> object:
-    """Turns "a, b" into ("a", "b"); leaves sequences as they are."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 Config = TypeVar("Config", bound=ServiceConfig)

@@ -71,6 +71,17 @@ def test_one_writer_is_replaced_and_the_others_are_rolled() -> None:
             assert strategy["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}, name
 
 
+def test_callers_wait_for_whom_is_replaced_and_for_whom_sleeps_and_for_nobody_else() -> None:
+    rendered = render()
+    assert rendered.environment("rag")["LEDGE_AWAITED_PEERS"] == "ledge-retrieval:50051"
+    assert "LEDGE_AWAITED_PEERS" not in rendered.environment("gateway")
+    trigger = {"type": "cron", "metadata": {"start": "0 8 * * *"}}
+    asleep = {"services": {"llm": {"autoscaling": {"kind": "keda", "minReplicas": 0, "triggers": [trigger]}}}}
+    rendered = render(asleep)
+    assert rendered.environment("rag")["LEDGE_AWAITED_PEERS"] == "ledge-retrieval:50051,ledge-llm:50051"
+    assert rendered.environment("gateway")["LEDGE_AWAITED_PEERS"] == "ledge-llm:50051"
+
+
 def test_a_budget_for_disruptions_comes_with_the_second_pod() -> None:
     assert render().of("PodDisruptionBudget") == {}
     assert set(render({"services": {"asr": {"replicas": 2}}}).of("PodDisruptionBudget")) == {"ledge-asr"}

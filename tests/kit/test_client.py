@@ -69,6 +69,31 @@ async def test_an_idempotent_call_is_retried_until_the_service_is_there() -> Non
         assert probe.probe.calls == 3
 
 
+async def test_a_call_of_an_awaited_peer_waits_until_somebody_is_there() -> None:
+    async with serving() as gone:
+        address, port = gone.address, gone.server.port
+    waiting = connect(address, ServiceConfig(awaited_peers=(address,)), pb.DESCRIPTOR)
+    async with waiting:
+        calls = [rpc.LlmServiceStub(waiting).Chat(ask("sleep 0"), timeout=20.0) for _ in range(3)]
+        # Others are told at once, so by now the calls above are known to wait.
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            async with connect(address, ServiceConfig(), pb.DESCRIPTOR) as impatient:
+                await rpc.LlmServiceStub(impatient).Chat(ask("sleep 0"), timeout=20.0)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert not any(call.done() for call in calls)
+        async with serving(port=port):
+            assert len(await asyncio.gather(*calls)) == 3
+
+
+async def test_an_awaited_peer_is_not_awaited_beyond_the_deadline() -> None:
+    async with serving() as gone:
+        address = gone.address
+    async with connect(address, ServiceConfig(awaited_peers=(address,)), pb.DESCRIPTOR) as waiting:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await rpc.LlmServiceStub(waiting).Chat(ask("sleep 0"), timeout=0.5)
+    assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 async def test_a_call_with_effects_is_never_sent_twice() -> None:
     async with serving() as probe:
         error = await failure_of(probe.stub.Chat(ask("raise NotReady busy")))

@@ -23,6 +23,7 @@
 {{- range $service.peers -}}
 {{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) (printf "%s-%s:50051" $fullname .service) -}}
 {{- end -}}
+{{- with include "ledge.awaitedPeers" . }}{{ $_ := set $env "LEDGE_AWAITED_PEERS" . }}{{ end -}}
 {{- with $values.telemetry.otlpEndpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- $secrets := dict -}}
 {{- if $values.auth.existingSecret -}}
@@ -52,4 +53,22 @@
       name: {{ $from.name }}
       key: {{ $from.key }}
 {{- end }}
+{{- end }}
+
+{{/*
+Addresses that calls wait for, "a:50051,b:50051": of peers that are replaced rather than rolled, or may be scaled to
+nothing: dict root, service.
+*/}}
+{{- define "ledge.awaitedPeers" -}}
+{{- $root := .root -}}
+{{- $services := include "ledge.services" .root | fromYaml -}}
+{{- $addresses := list -}}
+{{- range .service.peers -}}
+{{-   $callee := get $services .service -}}
+{{-   $sleeps := and (eq $callee.autoscaling.kind "keda") (eq (int $callee.autoscaling.minReplicas) 0) -}}
+{{-   if or $sleeps (include "ledge.recreates" (dict "root" $root "service" $callee)) -}}
+{{-     $addresses = append $addresses (printf "%s-%s:50051" (include "ledge.fullname" $root) .service) -}}
+{{-   end -}}
+{{- end -}}
+{{ $addresses | uniq | join "," }}
 {{- end }}
