@@ -77,12 +77,13 @@ helm: ## helm 3 and 4 from their Go modules, into ~/.cache/ledge/bin, for the te
 
 test: .venv/.test helm ## all tests, ending in the runner's closing line
 	@$(LEDGE) models pull
-	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --ignore tests/page
 
 test-clients: .venv/.test .venv-clients/.made .venv-speech-clients/.made ## the doors by clients from PyPI, which get environments of their own
 	@CLIENTS_PYTHON=$(CURDIR)/.venv-clients/bin/python \
 	  SPEECH_CLIENTS_PYTHON=$(CURDIR)/.venv-speech-clients/bin/python $(BIN)/pytest tests/clients
 
+# Not beside others: what is spoken and heard takes its time, whoever has the processor.
 test-page: .venv/.page packages packages-browser ## the page in a real browser that hears and is heard; pictures in build/page
 	@$(BIN)/pytest tests/page
 

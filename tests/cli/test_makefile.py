@@ -109,5 +109,5 @@ def test_ci_runs_make_targets_and_nothing_else() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in lines if line and not line.startswith("#")]
     *others, last = [line for line in commands if not line.startswith(("set -", "cd "))]
-    assert last == "exec make --no-print-directory check test-clients test-torch test </dev/null"
+    assert last == "exec make --no-print-directory check test-clients test-torch test-page test </dev/null"
     assert all(line.startswith("make ") for line in others)

@@ -83,6 +83,7 @@ def test_up_shows_what_it_waits_for_and_ends_with_a_cited_answer(first_up: str) 
         assert f"{stage} took" in first_up
     assert "The suite is running" in story
     assert "ledge down" in story
+    assert re.search(r"http://127\.0\.0\.1:\d+/ +# open this in a browser, and talk", story)
 
 
 def test_the_suite_is_left_running(up: Ledge) -> None:
