@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -173,6 +174,31 @@ async def test_a_language_that_is_heard_is_the_source(stub: Any) -> None:
 async def test_who_speaks_the_target_language_already_is_not_translated(stub: Any) -> None:
     (final,) = of(await told(stub, pcm(speech("capital")), source_language="", target_language="en-GB"), "final")
     assert (final.text, final.language, final.untranslated) == (final.source_text, "en-US", "")
+
+
+async def test_what_is_said_in_a_language_without_a_pair_is_told_and_the_stream_goes_on(
+    peers: dict[str, ServiceProcess], tmp_path: Path
+) -> None:
+    pytest.importorskip("sentencepiece")
+    from services.cli.bench.random_translator import SHAPES, make_translator
+    from services.cli.bench.random_whisper import make_catalogue
+
+    made = tmp_path / "toy-de-es"
+    make_translator(made, "marian", SHAPES["micro"])
+    settings = make_catalogue(tmp_path, [made], "translation", "ctranslate2")
+    settings |= {"LEDGE_ENGINE": "ctranslate2", "LEDGE_MODEL": made.name}
+    with (
+        service("translation", **settings) as german,
+        service("voice", **addresses({**peers, "translation": german})) as running,
+    ):
+        async with grpc.aio.insecure_channel(running.address) as channel:
+            stub = rpc.VoiceServiceStub(channel)
+            responses = await told(stub, TWO_UTTERANCES, source_language="", speak=True)
+            assert (await refusal(stub, source_language="en")).code() is grpc.StatusCode.NOT_FOUND
+    finals = of(responses, "final")
+    assert [(final.text, final.source_language) for final in finals] == [("", "en-US")] * 2
+    assert all("en-US" in final.untranslated for final in finals)
+    assert of(responses, "audio") == []
 
 
 async def test_protected_terms_stay(stub: Any) -> None:
