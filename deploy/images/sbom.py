@@ -61,14 +61,14 @@ def _python() -> Iterator[dict[str, Any]]:
 
 def _licence(distribution: metadata.Distribution) -> dict[str, Any] | None:
     """As the distribution states it: an SPDX expression where it has one, else its words."""
-    fields = distribution.metadata
-    expression = fields.get("License-Expression")
+    fields: dict[str, Any] = distribution.metadata.json
+    expression = fields.get("license_expression")
     if expression and SPDX_EXPRESSION.fullmatch(expression):
         return {"expression": expression}
-    words = fields.get("License")
+    words = fields.get("license")
     if words and len(words) <= 100 and "\n" not in words:
         return {"license": {"name": words}}
-    for classifier in fields.get_all("Classifier") or ():
+    for classifier in fields.get("classifier") or ():
         if classifier.startswith("License :: "):
             return {"license": {"name": classifier.rpartition(" :: ")[2]}}
     return None

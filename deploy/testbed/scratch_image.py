@@ -13,8 +13,8 @@ def write_image(program: Path, name: str, archive: Path) -> None:
     with tarfile.open(fileobj=layer, mode="w") as tar:
         entry = tarfile.TarInfo("program")
         entry.size, entry.mode = program.stat().st_size, 0o755
-        with program.open("rb") as content:
-            tar.addfile(entry, content)
+        with program.open("rb") as file:
+            tar.addfile(entry, file)
     digest = hashlib.sha256(layer.getbuffer()).hexdigest()
     config = json.dumps(
         {
@@ -27,11 +27,11 @@ def write_image(program: Path, name: str, archive: Path) -> None:
     config_name = hashlib.sha256(config).hexdigest() + ".json"
     manifest = [{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(archive, "w") as tar:
-        for file, content in (
+        for name_in_archive, content in (
             (config_name, config),
             ("layer.tar", layer.getvalue()),
             ("manifest.json", json.dumps(manifest).encode()),
         ):
-            entry = tarfile.TarInfo(file)
+            entry = tarfile.TarInfo(name_in_archive)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))

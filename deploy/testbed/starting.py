@@ -108,9 +108,10 @@ class Starting:
 
     def _write_users(self) -> None:
         place = self.place
+        key, public = str(place.keys / "accounts.key"), str(place.keys / "accounts.pub")
         for command in (
-            ["openssl", "genrsa", "-out", place.keys / "accounts.key", "2048"],
-            ["openssl", "rsa", "-in", place.keys / "accounts.key", "-pubout", "-out", place.keys / "accounts.pub"],
+            ["openssl", "genrsa", "-out", key, "2048"],
+            ["openssl", "rsa", "-in", key, "-pubout", "-out", public],
         ):
             subprocess.run(command, check=True, capture_output=True)
         lines = []
