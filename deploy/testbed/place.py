@@ -86,7 +86,6 @@ class FoundBefore:
         for name in _network_namespaces():
             if name.startswith("cni-") and name not in found["namespaces"]:
                 subprocess.run(["ip", "netns", "delete", name], capture_output=True)
-        self.file.unlink()
 
 
 def _network_namespaces() -> list[str]:

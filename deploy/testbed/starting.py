@@ -17,6 +17,7 @@ from string import Template
 from binaries import KUBERNETES_NAMES, build_all
 from place import API, DNS_ADDRESS, NODE, NODE_ADDRESS, NODE_NETWORK, PODS, SERVICES, Place
 from scratch_image import write_image
+from stopping import cgroup_folders
 
 HERE = Path(__file__).parent
 PAUSE_IMAGE = "docker.io/ledge-testbed/pause:1"
@@ -79,7 +80,7 @@ class Starting:
     def _refuse_a_second(self) -> None:
         if Path(f"/run/netns/{self.place.namespace}").exists():
             raise SystemExit("a test bed is up already: `testbed.py down` ends it")
-        for folder in Path("/sys/fs/cgroup").glob("**/kubepods"):
+        for folder in cgroup_folders():
             raise SystemExit(f"another kubelet has pods on this machine ({folder}): two would end each other's")
 
     def _lay_out(self, programs: dict[str, Path]) -> None:

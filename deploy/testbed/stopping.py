@@ -25,6 +25,9 @@ LEFT_ELSEWHERE = (
 
 def bring_down(place: Place) -> list[str]:
     """Safe to repeat, and after a bringing up that failed half-way. Returns what could not be removed."""
+    if not place.found_before.file.exists():
+        # Pods and control groups of a kubelet that somebody else runs here are none of this.
+        return []
     if place.kubeconfig.exists() and (place.programs / "kubectl").exists():
         _delete_pods(place)
     # The kubelet first, or it would start again what ends.
@@ -55,7 +58,7 @@ def _delete_pods(place: Place) -> None:
 def _end_pods(place: Place) -> None:
     for task in place.containerd("tasks", "ls", "-q").stdout.split():
         place.containerd("tasks", "kill", "-s", "KILL", task)
-    for folder in _cgroup_folders():
+    for folder in cgroup_folders():
         for file in folder.rglob("cgroup.procs"):
             with contextlib.suppress(OSError):
                 _end(map(int, file.read_text().split()), signal.SIGKILL)
@@ -105,13 +108,13 @@ def _unmount(directory: Path) -> None:
             subprocess.run(["umount", "-l", mount], capture_output=True)
 
 
-def _cgroup_folders() -> list[Path]:
-    """One where control groups are of version 2, one for each controller where they are of version 1."""
+def cgroup_folders() -> list[Path]:
+    """The tops of all pods' control groups: one in version 2, one for each controller in version 1."""
     return [each for each in (CGROUPS / "kubepods", *CGROUPS.glob("*/kubepods")) if each.is_dir()]
 
 
 def _remove_cgroups() -> None:
-    for top in _cgroup_folders():
+    for top in cgroup_folders():
         for folder in sorted((each for each in top.rglob("*") if each.is_dir()), reverse=True):
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -140,7 +143,7 @@ def _tidy_elsewhere(place: Place) -> None:
 def _left(place: Place) -> list[str]:
     left = [f"process {pid}: {_command(pid)[:80]}" for pid in _processes_named(str(place.socket))]
     left += [f"mount {line.split()[1]}" for line in _mounts() if line.split()[1].startswith(f"{place.directory}/")]
-    left += [f"control group {folder}" for folder in _cgroup_folders()]
+    left += [f"control group {folder}" for folder in cgroup_folders()]
     left += [str(path) for path in (Path(f"/run/netns/{place.namespace}"), place.directory) if path.exists()]
     return left
 
