@@ -1,8 +1,10 @@
 """Who answers: the documents, a chat model, or a chat model that may call functions first; in which language."""
 
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import grpc
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import NotFound, step
@@ -10,6 +12,7 @@ from services.voice.answering import Calls, Piece, Question
 from services.voice.chat_model import from_chat_model
 from services.voice.config import VoiceConfig
 from services.voice.documents import from_documents
+from services.voice.faults import Fault
 from services.voice.in_language import in_language
 from services.voice.peers import Peers
 
@@ -32,6 +35,15 @@ class Answers:
         if model not in known:
             there = ", ".join([self._config.rag_model, *known])
             raise NotFound(f"no model {model[:64]!r} here; there is {there}")
+
+    async def check_hotwords(self, settings: pb.Session) -> None:
+        """Raises Fault where they are given and nobody listens for any."""
+        if not settings.transcription.hotwords:
+            return
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            models = (await self._peers.asr_models.get()).models
+            if models and not any(model.hotwords for model in models):
+                raise Fault("invalid_value", "the model that hears takes no hotwords", "session.transcription.hotwords")
 
     async def answer(self, question: Question) -> AsyncGenerator[Piece, None]:
         """The pieces of an answer, as they come."""

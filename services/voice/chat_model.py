@@ -15,6 +15,9 @@ ROLES = {
     pb.Item.USER: llm_pb2.Message.USER,
     pb.Item.ASSISTANT: llm_pb2.Message.ASSISTANT,
 }
+CHARACTERS_PER_TOKEN = 3
+"""Of most languages it is more."""
+HISTORY_SHARE = 0.6
 MODES = {
     pb.ToolChoice.MODE_UNSPECIFIED: llm_pb2.ToolChoice.AUTO,
     pb.ToolChoice.NONE: llm_pb2.ToolChoice.NONE,
@@ -25,7 +28,7 @@ MODES = {
 
 async def from_chat_model(peers: Peers, question: Question, model: str) -> AsyncGenerator[Piece, None]:
     """The pieces of its answer; `model` empty: the first that is served."""
-    request = llm_pb2.ChatStreamRequest(chat=_chat(question, model))
+    request = llm_pb2.ChatStreamRequest(chat=await _chat(peers, question, model))
     usage = llm_pb2.Usage()
     is_cut = False
     call_ids: dict[int, str] = {}
@@ -45,9 +48,9 @@ async def from_chat_model(peers: Peers, question: Question, model: str) -> Async
     yield Done(usage.prompt_tokens, usage.completion_tokens, usage.cached_prompt_tokens, is_cut)
 
 
-def _chat(question: Question, model: str) -> llm_pb2.ChatRequest:
+async def _chat(peers: Peers, question: Question, model: str) -> llm_pb2.ChatRequest:
     settings = question.settings
-    messages = _messages(question.items)
+    messages = await _that_fit(peers, _messages(question.items), model)
     if settings.instructions:
         messages.insert(0, llm_pb2.Message(role=llm_pb2.Message.SYSTEM, content=settings.instructions))
     if not messages:
@@ -65,6 +68,26 @@ def _chat(question: Question, model: str) -> llm_pb2.ChatRequest:
     if settings.max_output_tokens:
         request.sampling.max_tokens = settings.max_output_tokens
     return request
+
+
+async def _that_fit(peers: Peers, messages: list[llm_pb2.Message], model: str) -> list[llm_pb2.Message]:
+    """The latest of them that the model has room for, beside instructions and an answer; the last one always."""
+    served = (await peers.models.get()).models
+    tokens = next((it.max_context_tokens for it in served if model in ("", it.id) and it.max_context_tokens), 0)
+    if not tokens:
+        return messages
+    most_characters = tokens * CHARACTERS_PER_TOKEN * HISTORY_SHARE
+    kept, characters = 0, 0
+    for message in reversed(messages):
+        characters += len(message.content) + sum(len(call.arguments_json) for call in message.tool_calls)
+        if kept and characters > most_characters:
+            break
+        kept += 1
+    latest = messages[len(messages) - kept :]
+    # What a function told is nothing without its call.
+    while len(latest) > 1 and latest[0].role == llm_pb2.Message.TOOL:
+        latest.pop(0)
+    return latest
 
 
 def _messages(items: tuple[pb.Item, ...]) -> list[llm_pb2.Message]:

@@ -10,6 +10,7 @@ from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import LedgeError
 from services.voice import inputs as on
+from services.voice.answers import Answers
 from services.voice.config import VoiceConfig
 from services.voice.faults import Fault, told
 from services.voice.floor import Floor, Wanted
@@ -30,8 +31,11 @@ MAX_OUT_OF_BAND = 4
 class ClientEvents:
     """Belongs to one session; used by the task that reads."""
 
-    def __init__(self, floor: Floor, hearing: Hearing, around: Surroundings, config: VoiceConfig) -> None:
+    def __init__(
+        self, floor: Floor, hearing: Hearing, around: Surroundings, answers: Answers, config: VoiceConfig
+    ) -> None:
         self._floor = floor
+        self._answers = answers
         self._hearing = hearing
         self._around = around
         self._config = config
@@ -110,6 +114,7 @@ class ClientEvents:
     async def _change_session(self, asked: pb.Session) -> None:
         floor = self._floor
         settings = later_settings(floor.settings, asked, audio_waits=floor.buffered_ms > 0)
+        await self._answers.check_hotwords(settings)
         floor.settings = settings
         await self._hearing.change(settings)
         await floor.happens(on.RulesChanged(rules_of(settings, self._config)))

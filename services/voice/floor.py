@@ -40,8 +40,6 @@ class SpokenTurn:
     number: int
     item_id: str
     times: HeardTimes
-    from_ms: float = 0.0
-    """Where its audio begins."""
     language: str = ""
 
 
@@ -255,7 +253,8 @@ class Floor:
 
     async def _commit(self, turn: SpokenTurn) -> None:
         turn.times.endpoint_s = self._clock()
-        turn.from_ms, self._committed_ms = self._committed_ms, self._audio_ms()
+        before_ms, self._committed_ms = self._committed_ms, self._audio_ms()
+        turn.times.audio_ms = max(0.0, self._committed_ms - before_ms)
         content = pb.Content(input_audio_transcript="")
         message = pb.Message(role=pb.Item.USER, content=[content])
         item = pb.Item(id=turn.item_id, status=pb.Item.IN_PROGRESS, message=message)
@@ -280,7 +279,7 @@ class Floor:
             content_index=0,
             text=text,
             language=turn.language,
-            duration_ms=round(max(0.0, self._committed_ms - turn.from_ms)),
+            duration_ms=round(turn.times.audio_ms),
         )
         await self._tell(pb.ConverseResponse(transcript_completed=completed))
         done = pb.ItemAdded(previous_item_id=conversation.previous(item.id), item=item)

@@ -19,6 +19,7 @@ from services.kit.relay import relay
 from services.voice.faults import known_error
 from services.voice.peers import Peers
 
+PIECE_BYTES = 16 * 1024
 MAX_WAITING_PIECES = 64
 """Audio that `asr` has not taken yet; past it the client is not read any further."""
 PROGRESS_MS = 96
@@ -103,8 +104,11 @@ class Hearing:
         if self._task is None and asyncio.get_running_loop().time() >= self._retry_at_s:
             self._open()
         self._fed_bytes += len(audio)
-        if self._task is not None:
-            await self._pieces.put(audio)
+        for start in range(0, len(audio), PIECE_BYTES):
+            # It may fail, or be closed, while this waits.
+            if self._task is None:
+                return
+            await self._pieces.put(audio[start : start + PIECE_BYTES])
 
     async def end(self) -> None:
         """Ends what is being said; `WhollyHeard` follows, or `Deaf`."""

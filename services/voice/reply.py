@@ -298,6 +298,8 @@ class Reply:
         await self._items.close(complete, has_audio=self._player is not None)
         response, times = self.response, self.times
         times.done_s = times.clock()
+        if times.heard is not None:
+            response.usage.input_audio_ms = round(times.heard.audio_ms)
         if self._player is not None:
             response.usage.output_audio_ms = round(self._player.made_ms)
         response.status, response.reason = status, reason

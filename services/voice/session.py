@@ -24,6 +24,7 @@ from services.voice.conversation import Conversation
 from services.voice.faults import Fault, told
 from services.voice.floor import Floor
 from services.voice.hearing import Hearing, Sound
+from services.voice.inputs import Words
 from services.voice.outbox import Outbox
 from services.voice.output_items import new_id
 from services.voice.peers import Peers
@@ -54,6 +55,7 @@ class Session:
         answers = Answers(self._peers, self._config)
         settings = first_settings(first.session, self._config)
         await answers.check_model(settings.model)
+        await answers.check_hotwords(settings)
         outbox = Outbox(self._config.client_timeout_s, _cancelling(asyncio.current_task()))
         conversation = Conversation(self._config.max_items, self._config.max_conversation_characters)
         around = Surroundings(
@@ -68,7 +70,7 @@ class Session:
         self._outbox = outbox
         self._hearing = Hearing(self._peers, settings, self._config.soft_end_ms, self._sounds)
         self._floor.measures_audio(lambda: self._hearing.fed_ms)
-        self._events = ClientEvents(self._floor, self._hearing, around, self._config)
+        self._events = ClientEvents(self._floor, self._hearing, around, answers, self._config)
         state = pb.SessionState(id=new_id("sess"), session=settings)
         await outbox.put(pb.ConverseResponse(session_created=state))
         self._events.session_id = state.id
@@ -127,8 +129,13 @@ class Session:
 
     async def _partly(self, partial: sounds.Partly) -> None:
         floor = self._floor
-        language = floor.settings.language
-        await floor.happens(on.PartlyHeard(worth(partial.text, language, floor.recently_spoken())))
+        language, spoken = floor.settings.language, floor.recently_spoken()
+        # The first words of a partial result are often others a moment later; a nod is told by them all the same.
+        words = worth(partial.text[: partial.stable_characters], language, spoken)
+        if words is Words.NONE:
+            words = worth(partial.text, language, spoken)
+            words = Words.NONE if words is Words.SPEECH else words
+        await floor.happens(on.PartlyHeard(words))
         turn = floor.machine.turn
         if turn is None or turn.is_pending or not floor.settings.transcription.partials:
             return

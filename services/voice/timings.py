@@ -19,6 +19,8 @@ class HeardTimes:
     speech_ended_s: float
     transcript_s: float | None = None
     endpoint_s: float | None = None
+    audio_ms: float = 0.0
+    """How much of it was heard, pauses included."""
     discarded: int = 0
 
 
