@@ -22,6 +22,8 @@ DEBIAN_PACKAGES := flite apertium-eng-spa
 BROWSER_PACKAGES := chromium fonts-liberation
 # A machine without a network is told soon.
 APT := DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20
+# The framework for Node that `test-frameworks` drives.
+FRAMEWORK_MODULES := @openai/agents-realtime@0.20.0
 
 .PHONY: help up down ask status logs doctor packages packages-browser test helm test-page test-clients test-frameworks test-torch check format generate docs release-contracts bench images testbed testbed-down e2e lock clean
 
@@ -87,8 +89,9 @@ test-clients: .venv/.test .venv-clients/.made .venv-speech-clients/.made ## the 
 test-page: .venv/.page packages packages-browser ## the page in a real browser that hears and is heard; pictures in build/page
 	@$(BIN)/pytest tests/page
 
-test-frameworks: .venv/.test .venv-frameworks/.made ## the riva door by Pipecat and LiveKit (a gigabyte of disk)
-	@FRAMEWORKS_PYTHON=$(CURDIR)/.venv-frameworks/bin/python $(BIN)/pytest tests/clients/test_frameworks.py
+test-frameworks: .venv/.test .venv-frameworks/.made .venv-frameworks/.node ## the doors of speech by Pipecat, LiveKit and OpenAI's Agents SDK (a gigabyte of disk)
+	@FRAMEWORKS_PYTHON=$(CURDIR)/.venv-frameworks/bin/python \
+	  FRAMEWORKS_MODULES=$(CURDIR)/.venv-frameworks/node_modules $(BIN)/pytest tests/clients/test_frameworks.py
 
 test-torch: .venv-torch/.made ## vLLM, sentence-transformers and a cross-encoder, run for real on the CPU (8 GB of disk)
 	@.venv-torch/bin/python -m pytest -m torch tests/torch tests/embedding/test_contract.py \
@@ -178,6 +181,12 @@ comma := ,
 .venv-frameworks/.made: .venv/.made tests/clients/framework-requirements.txt
 	@rm -rf .venv-frameworks && $(PYTHON) -m venv .venv-frameworks
 	@.venv-frameworks/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/clients/framework-requirements.txt
+	@touch $@
+
+# Beside them, for Node; without it the test says why it is skipped.
+.venv-frameworks/.node: .venv-frameworks/.made
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-audit --no-fund --no-save --prefix .venv-frameworks $(FRAMEWORK_MODULES); fi
 	@touch $@
 
 .venv-torch/.made: constraints-torch.txt

@@ -42,6 +42,15 @@ def frameworks_python() -> str:
 
 
 @pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where Node finds its framework."""
+    modules = Path(os.environ.get("FRAMEWORKS_MODULES", "(not set)"))
+    if not modules.is_dir():
+        pytest.skip("a framework for Node is installed where npm is: run `make test-frameworks`")
+    return modules
+
+
+@pytest.fixture(scope="session")
 def suite(clients_python: str) -> Iterator[Suite]:
     with whole_suite(LEDGE_MODEL_ALIASES=ALIASES) as running:
         yield running
@@ -89,18 +98,24 @@ def question(talking: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def talk(clients_python: str, question: Path) -> Callable[[Suite, str], Any]:
     """Runs a program that asks the question, with OpenAI's SDK, and gives the JSON that it writes."""
-    return partial(_talked, clients_python, question)
+    return partial(_talked, [clients_python, "-I"], question)
+
+
+@pytest.fixture(scope="session")
+def node_talk(node_modules: Path, question: Path) -> Callable[[Suite, str], Any]:
+    """The same with the framework for Node."""
+    return partial(_talked, ["node"], question, MODULES=str(node_modules))
 
 
 @pytest.fixture(scope="session")
 def frameworks_talk(frameworks_python: str, question: Path) -> Callable[[Suite, str], Any]:
     """The same with the voice frameworks."""
-    return partial(_talked, frameworks_python, question)
+    return partial(_talked, [frameworks_python, "-I"], question)
 
 
-def _talked(python: str, question: Path, suite: Suite, program: str) -> Any:
-    settings = {"URL": suite.url, "KEY": KEY, "SPEECH": str(question), "CHAT_MODEL": "scripted"}
-    return json.loads(run_program([python, "-I", str(PROGRAMS / program)], **settings))
+def _talked(interpreter: list[str], question: Path, suite: Suite, program: str, **more: str) -> Any:
+    settings = {"URL": suite.url, "KEY": KEY, "SPEECH": str(question), "CHAT_MODEL": "scripted", **more}
+    return json.loads(run_program([*interpreter, str(PROGRAMS / program)], **settings))
 
 
 @pytest.fixture

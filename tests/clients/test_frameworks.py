@@ -41,3 +41,14 @@ def test_pipecats_realtime_service_talks(frameworks_talk: Callable[[Suite, str],
     assert told["heard"] == ["how tall is the pump house"]
     assert "The pump house is 12 metres tall" in told["said"]
     assert told["seconds"] > 1
+
+
+def test_openais_agents_sdk_talks(node_talk: Callable[[Suite, str], Any], talking: Suite) -> None:
+    told = node_talk(talking, "openai_agents_realtime.mjs")
+    assert told["errors"] == []
+    assert "The pump house is 12 metres tall" in told["said"]
+    assert told["audio_s"] > 1
+    assert [(said["role"], said["status"]) for said in told["history"]] == [
+        ("user", "completed"), ("assistant", "completed"),
+    ]  # fmt: skip
+    assert told["history"][0]["text"] == "how tall is the pump house"
