@@ -10,6 +10,7 @@ from services.gateway.config import GatewayConfig
 from services.gateway.errors import response_of
 from services.gateway.peers import connect_peers
 from services.gateway.realtime.socket import Socket
+from services.gateway.scaler import serve_scaler
 from services.kit import ops, telemetry
 from services.kit.config import read_config
 from services.kit.errors import Overloaded
@@ -25,6 +26,9 @@ async def serve(config: GatewayConfig) -> int:
     listener = ops.listen(config.host, config.port, "LEDGE_PORT", client_timeout_s=config.client_timeout_s)
     port = listener.getsockname()[1]
     peers = connect_peers(config)
+    scaler, scaler_port = (None, None)
+    if config.scaler_port is not None:
+        scaler, scaler_port = await serve_scaler(peers.demand, config)
     status = ops.Status("gateway", config)
     app = make_app(config, peers, status)
     server = ops.http_server(
@@ -41,7 +45,7 @@ async def serve(config: GatewayConfig) -> int:
     )
     async with app.state.mcp.run():
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        log.info("listening", extra={"port": port, "ops_port": port})
+        log.info("listening", extra={"port": port, "ops_port": port, "scaler_port": scaler_port})
         status.ready = True
         log.info("ready")
         stop = asyncio.create_task(stopping.wait())
@@ -56,6 +60,8 @@ async def serve(config: GatewayConfig) -> int:
         until_s = time.monotonic() + config.drain_s
         await serving
         await app.state.uploads.close(max(0.0, until_s - time.monotonic()))
+    if scaler is not None:
+        await scaler.stop(0)
     await peers.close()
     log.info("stopped")
     return 0

@@ -33,6 +33,9 @@ class GatewayConfig(ServiceConfig):
     """Address of the translation service. Empty: there is none, and `/translate` says so."""
     voice_address: str = ""
     """Address of the service that talks. Empty: there is none, and `/v1/realtime` says so."""
+    scaler_port: int | None = Field(None, ge=0, le=65535)
+    """gRPC port where KEDA asks which services are wanted (its `external-push` trigger). Absent: none; 0: any free
+    one."""
     rag_model: str = "ledge-rag"
     """The model name that answers from documents on `/v1/chat/completions`."""
     model_aliases: CommaList = ()

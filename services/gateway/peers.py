@@ -13,6 +13,7 @@ from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
 from ledge.voice.v1 import voice_pb2, voice_pb2_grpc
 
 from services.gateway.config import GatewayConfig, alias_names
+from services.gateway.demand import Demand
 from services.kit.client import Channel, connect
 from services.kit.errors import NotFound
 
@@ -40,6 +41,7 @@ class Peers:
     health: dict[str, health_pb2_grpc.HealthStub]
     """By the gRPC service's full name."""
     channels: tuple[Channel, ...]
+    demand: Demand
     aliases: dict[str, str]
     voice_aliases: dict[str, str]
     rag_model: str
@@ -102,6 +104,13 @@ def connect_peers(config: GatewayConfig) -> Peers:
         "ledge.translation.v1.TranslationService": translation,
         "ledge.voice.v1.VoiceService": voice,
     }
+    demand = Demand()
+    if config.scaler_port is not None:
+        roles = {"llm": llm, "embedding": embedding, "reranking": reranking, "rag": rag, "voice": voice}
+        speaking = {"asr": asr, "tts": tts, "translation": translation}
+        for role, channel in (*roles.items(), *speaking.items(), ("rag", rag_uploads)):
+            if channel is not None:
+                demand.watch(role, channel)
     return Peers(
         llm=llm_pb2_grpc.LlmServiceStub(llm),
         embedding=embedding_pb2_grpc.EmbeddingServiceStub(embedding),
@@ -120,6 +129,7 @@ def connect_peers(config: GatewayConfig) -> Peers:
             **{name: health_pb2_grpc.HealthStub(channel) for name, channel in speech.items() if channel},
         },
         channels=(llm, embedding, reranking, rag, rag_uploads, *(channel for channel in speech.values() if channel)),
+        demand=demand,
         aliases=alias_names(config.model_aliases),
         voice_aliases=alias_names(config.voice_aliases),
         rag_model=config.rag_model,

@@ -8,7 +8,7 @@ cancels the calls below it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -34,34 +34,42 @@ RETRY_POLICY = {
 class _Outgoing:
     """Wraps one multi-callable of a channel: fills in timeout and metadata, then calls it."""
 
-    def __init__(self, call: Any, channel: "Channel") -> None:
+    def __init__(self, call: Any, channel: "Channel", method: str) -> None:
         self._call = call
         self._channel = channel
+        self._method = method
 
     def __call__(self, request: Any = None, *, timeout: float | None = None, metadata: Any = (), **kwargs: Any) -> Any:
         if request is not None:
             kwargs["request"] = request
         kwargs.setdefault("wait_for_ready", self._channel.waits)
-        return self._call(timeout=self._channel.timeout_s(timeout), metadata=self._channel.metadata(metadata), **kwargs)
+        call = self._call(timeout=self._channel.timeout_s(timeout), metadata=self._channel.metadata(metadata), **kwargs)
+        if self._channel.watch is not None:
+            self._channel.watch(self._method, call)
+        return call
 
 
 class _OutgoingStream:
     """The same where the client streams: its first argument is an iterator."""
 
-    def __init__(self, call: Any, channel: "Channel") -> None:
+    def __init__(self, call: Any, channel: "Channel", method: str) -> None:
         self._call = call
         self._channel = channel
+        self._method = method
 
     def __call__(
         self, request_iterator: Any = None, *, timeout: float | None = None, metadata: Any = (), **kwargs: Any
     ) -> Any:
         kwargs.setdefault("wait_for_ready", self._channel.waits)
-        return self._call(
+        call = self._call(
             request_iterator,
             timeout=self._channel.timeout_s(timeout),
             metadata=self._channel.metadata(metadata),
             **kwargs,
         )
+        if self._channel.watch is not None:
+            self._channel.watch(self._method, call)
+        return call
 
 
 class Channel(grpc.aio.Channel):
@@ -74,6 +82,8 @@ class Channel(grpc.aio.Channel):
         waits: whether calls wait, within their deadline, while nobody is there; else they fail at once.
         """
         self.waits = waits
+        self.watch: Callable[[str, Any], None] | None = None
+        """Told of every call as it begins: its method, `/package.Service/Method`, and the call."""
         self._channel = channel
         self._authorization = [("authorization", f"Bearer {api_key}")] if api_key else []
         self._cap_s = cap_s
@@ -100,17 +110,17 @@ class Channel(grpc.aio.Channel):
                 pairs.append((LOCAL_ONLY_KEY, "true"))
         return pairs
 
-    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
-        return _Outgoing(self._channel.unary_unary(*args, **kwargs), self)
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return _Outgoing(self._channel.unary_unary(method, *args, **kwargs), self, method)
 
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        return _Outgoing(self._channel.unary_stream(*args, **kwargs), self)
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return _Outgoing(self._channel.unary_stream(method, *args, **kwargs), self, method)
 
-    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
-        return _OutgoingStream(self._channel.stream_unary(*args, **kwargs), self)
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return _OutgoingStream(self._channel.stream_unary(method, *args, **kwargs), self, method)
 
-    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
-        return _OutgoingStream(self._channel.stream_stream(*args, **kwargs), self)
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return _OutgoingStream(self._channel.stream_stream(method, *args, **kwargs), self, method)
 
     async def __aenter__(self) -> "Channel":
         return self

@@ -1,5 +1,6 @@
 """How pods start, end, are replaced and multiplied."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -104,10 +105,46 @@ def test_keda_scales_by_the_triggers_that_it_is_given() -> None:
     scaled = render({"services": {"asr": {"autoscaling": scaling}}}).of("ScaledObject")["ledge-asr"]["spec"]
     assert scaled["triggers"] == [trigger]
     assert scaled["minReplicaCount"] == 0
-    assert "keda needs at least one" in refusal({"services": {"asr": {"autoscaling": {"kind": "keda"}}}})
     assert "only keda scales to zero" in refusal(
         {"services": {"asr": {"autoscaling": {"kind": "hpa", "minReplicas": 0}}}}
     )
+
+
+SLEEPING: dict[str, Any] = {
+    "services": {"llm": {"autoscaling": {"kind": "keda", "minReplicas": 0}}, "wyoming": {"enabled": False}}
+}
+
+
+def test_the_gateway_wakes_whom_its_calls_lead_to() -> None:
+    rendered = render(SLEEPING)
+    (trigger,) = rendered.of("ScaledObject")["ledge-llm"]["spec"]["triggers"]
+    assert trigger["type"] == "external-push"
+    assert trigger["metadata"] == {
+        "scalerAddress": "ledge-scaler.site:50053",
+        "callers": "llm,rag,voice",
+        "idleSeconds": "300",
+        "callsPerPod": "8",
+    }
+    assert rendered.environment("gateway")["LEDGE_SCALER_PORT"] == "50053"
+    assert rendered.of("Service")["ledge-scaler"]["spec"]["ports"][0]["port"] == 50053
+    keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+    assert {"from": [keda], "ports": [{"port": 50053}]} in rendered.of("NetworkPolicy")["ledge-gateway"]["spec"][
+        "ingress"
+    ]
+    assert "ledge-test-llm" not in rendered.of("Pod")
+    assert "LEDGE_SCALER_PORT" not in render().environment("gateway")
+
+
+def test_whom_the_gateway_cannot_wake_is_refused() -> None:
+    values = copy.deepcopy(SLEEPING)
+    values["services"]["wyoming"] = {}
+    assert "wyoming leads to it as well, whose calls the gateway does not see" in refusal(values)
+    values = copy.deepcopy(SLEEPING)
+    values["services"]["gateway"] = {"replicas": 2}
+    assert "services.gateway has more than one pod" in refusal(values)
+    values = copy.deepcopy(SLEEPING)
+    values["services"]["gateway"] = {"calls": ["embedding"]}
+    assert "whose calls do not lead to it" in refusal(values)
 
 
 @pytest.mark.parametrize("service", ["asr", "rag", "gateway", "wyoming", "retrieval"])

@@ -23,6 +23,9 @@
 {{- range $service.peers -}}
 {{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) (printf "%s-%s:50051" $fullname .service) -}}
 {{- end -}}
+{{- if and (eq $service.module "gateway") (include "ledge.wokenServices" (dict "services" (include "ledge.services" .root | fromYaml)) | fromYamlArray) -}}
+{{-   $_ := set $env "LEDGE_SCALER_PORT" "50053" -}}
+{{- end -}}
 {{- with include "ledge.awaitedPeers" . }}{{ $_ := set $env "LEDGE_AWAITED_PEERS" . }}{{ end -}}
 {{- with $values.telemetry.otlpEndpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- $secrets := dict -}}

@@ -43,6 +43,12 @@ spec:
       ports:
         - port: {{ $service.port }}
     {{- end }}
+    {{- if and (eq $name "gateway") (include "ledge.wokenServices" . | fromYamlArray) }}
+    - from:
+        {{- toYaml $policy.kedaFrom | nindent 8 }}
+      ports:
+        - port: 50053
+    {{- end }}
     {{- if $policy.metricsFrom }}
     - from:
         {{- toYaml $policy.metricsFrom | nindent 8 }}

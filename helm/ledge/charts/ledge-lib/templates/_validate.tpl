@@ -10,6 +10,7 @@
 {{-   $faults = concat $faults $found -}}
 {{- end -}}
 {{- $faults = concat $faults (include "ledge.validateRelease" (dict "root" . "services" $services) | fromYamlArray) -}}
+{{- $faults = concat $faults (include "ledge.validateScaler" (dict "root" . "services" $services) | fromYamlArray) -}}
 {{- $faults = concat $faults (include "ledge.validateGpu" (dict "root" . "services" $services) | fromYamlArray) -}}
 {{- if $faults -}}
 {{-   fail (printf "\n\nledge cannot be installed with these values:\n  - %s\n" (join "\n  - " $faults)) -}}
@@ -56,9 +57,6 @@
 {{-     if not (dig "requests" "cpu" "" $service.resources) -}}
 {{-       $faults = append $faults (printf "services.%s.autoscaling: hpa measures against what is requested; set services.%s.resources.requests.cpu" $name $name) -}}
 {{-     end -}}
-{{-   end -}}
-{{-   if and (eq $scaling.kind "keda") (not $scaling.triggers) -}}
-{{-     $faults = append $faults (printf "services.%s.autoscaling: keda needs at least one of autoscaling.triggers" $name) -}}
 {{-   end -}}
 {{- end -}}
 {{- if and (not $service.exposed) (ne $service.service.type "ClusterIP") -}}
