@@ -4,8 +4,10 @@ import asyncio
 import base64
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +15,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
+import trustme
 from ledge.rag.v1 import rag_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 from websockets.asyncio.client import ClientConnection, connect
@@ -285,6 +288,45 @@ async def test_a_client_that_reads_nothing_holds_no_memory(door: Door) -> None:
         assert process.memory_info().rss - before_bytes < 64 * 2**20
         client.transport.abort()
         await asyncio.wait_for(talk.over.wait(), WAIT_S)
+
+
+async def test_a_client_that_takes_nothing_is_cut_off_and_one_that_waits_is_not() -> None:
+    async with a_door(LEDGE_CLIENT_TIMEOUT_S="1") as door, door.session() as (patient, _):
+        async with door.session(max_queue=1) as (stuck, talk):
+            stuck.transport.pause_reading()
+            writing = asyncio.create_task(_flood(talk))
+            await asyncio.wait_for(talk.over.wait(), WAIT_S)
+            writing.cancel()
+        # Long after the time that a client has for a request's head.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(patient.recv(), 2)
+        await send(patient, type="session.close")
+        assert (await event(patient))["type"] == "error"
+
+
+async def _flood(talk: Talk) -> None:
+    with contextlib.suppress(grpc.aio.BaseError, grpc.RpcError):
+        while True:
+            await talk.tell(audio_delta=pb.AudioDelta(item_id="i", audio=bytes(64 * 1024)))
+
+
+async def test_connections_past_the_bound_are_not_upgraded() -> None:
+    async with a_door(LEDGE_MAX_CONNECTIONS="1") as door, door.session():
+        assert (await refused(door.connect()))[0] == 429
+
+
+async def test_the_door_speaks_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(key)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    # The voice service of these tests speaks none, and is not asked.
+    async with a_door(LEDGE_VOICE_ADDRESS="", LEDGE_TLS_CERT_FILE=str(chain), LEDGE_TLS_KEY_FILE=str(key)) as door:
+        secure = connect(f"wss://{door.place}/v1/realtime", ssl=context, additional_headers=AUTHORIZED)
+        assert (await refused(secure))[0] == 404
 
 
 @pytest.mark.parametrize(
