@@ -28,6 +28,7 @@ wheels() {
   # shellcheck disable=SC2086
   wanted=$("$python" deploy/images/requirements.py pyproject.toml $extras; printf '%s\n' 'pip>=26' 'setuptools>=80')
   key=$({ echo "$wanted"; cat constraints.txt; } | sha256sum | cut -c1-12)
+  tools=$({ echo "$key"; cat deploy/images/*.py; } | sha256sum | cut -c1-12)
   folder=$cache/wheels-$key
   if [ ! -d "$folder" ]; then
     started=$(date +%s)
@@ -73,7 +74,7 @@ with_buildah() {
     started=$(date +%s)
     # No registry is asked, the build's network is the machine's own, and no daemon is needed.
     buildah "${storage[@]}" bud --quiet --layers --isolation chroot --network host --pull-never --format oci \
-      --timestamp "$SOURCE_DATE_EPOCH" --build-arg BASE="$BASE" --ignorefile .dockerignore \
+      --timestamp "$SOURCE_DATE_EPOCH" --build-arg BASE="$BASE" --build-arg TOOLS="$tools" --ignorefile .dockerignore \
       --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$revision" \
       --file deploy/Dockerfile --target "$target" --tag "$prefix/$target:$tag" . >/dev/null
     buildah "${storage[@]}" push --quiet "$prefix/$target:$tag" "oci:$layout:$prefix/$target:$tag"
