@@ -10,7 +10,7 @@ from services.cli.local.state import StateDirectory
 from services.cli.local.supervisor import configuration
 from services.kit.errors import InvalidInput, NotReady
 from services.kit.models import ModelStore
-from services.kit.profiles import Profile
+from services.kit.profiles import Profile, ServiceProfile
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def test_ports_are_the_documented_ones(default_profile: Profile) -> None:
         "retrieval": "127.0.0.1:50106",
         "reranking": "127.0.0.1:50107",
         "rag": "127.0.0.1:50108",
+        "voice": "127.0.0.1:50109",
         "gateway": "127.0.0.1:8000",
         "riva": "127.0.0.1:50051",
         "wyoming": "127.0.0.1:10300",
@@ -62,6 +63,18 @@ def test_services_are_told_where_the_others_are(default_profile: Profile) -> Non
     assert environment["LEDGE_EMBEDDING_ADDRESS"] == "127.0.0.1:20004"
     assert environment["LEDGE_RETRIEVAL_ADDRESS"] == "127.0.0.1:20005"
     assert "LEDGE_RAG_ADDRESS" not in environment
+
+
+def test_a_profile_with_two_models_has_its_services_ask_both_as_one(default_profile: Profile) -> None:
+    budget = default_profile.services["rag"].budget
+    hybrid = ServiceProfile(budget=budget, env={"LEDGE_MODE": "guide", "LEDGE_BIG_ADDRESS": "big.example:443"})
+    profile = default_profile.model_copy(update={"services": {**default_profile.services, "hybrid": hybrid}})
+    plan = plan_with(profile)
+    assert plan.service("hybrid").address == "127.0.0.1:50110"
+    assert plan.service("hybrid").environment["LEDGE_LLM_ADDRESS"] == "127.0.0.1:50104"
+    for caller in ("rag", "gateway"):
+        assert plan.service(caller).environment["LEDGE_LLM_ADDRESS"] == "127.0.0.1:50110"
+    assert plan_with(default_profile).service("rag").environment["LEDGE_LLM_ADDRESS"] == "127.0.0.1:50104"
 
 
 def test_a_service_that_listens_everywhere_is_called_over_loopback(default_profile: Profile) -> None:
@@ -103,23 +116,6 @@ def test_the_same_plan_has_the_same_fingerprint(default_profile: Profile) -> Non
     assert plan_with(default_profile).fingerprint != plan_with(default_profile, port_base=20000).fingerprint
 
 
-def test_a_service_that_this_release_lacks_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "p.yaml"
-    path.write_text(
-        "name: p\ndescription: d\nhardware: { cpu_cores: 1, memory_bytes: 10 }\n"
-        "services: { hybrid: { budget: { memory_bytes: 10, cpu_cores: 1 } } }\n"
-    )
-    profile = Profile.load(str(path), ModelStore.from_environment().catalog)
-    with pytest.raises(InvalidInput, match="hybrid"):
-        plan_with(profile)
-
-
-@pytest.mark.parametrize("settings", [{"port_base": 80}, {"port_base": 65000}, {"gateway_port": 0}])
-def test_ports_out_of_range_are_told_by_their_variable(settings: dict[str, int]) -> None:
-    with pytest.raises(InvalidInput, match=f"LEDGE_{next(iter(settings)).upper()}"):
-        LocalRunConfig.read(**settings)
-
-
 def test_what_the_supervisors_file_cannot_hold_is_refused(default_profile: Profile, tmp_path: Path) -> None:
     plan = plan_with(default_profile, data_dir=tmp_path / "a ;b")
     with pytest.raises(InvalidInput, match="cannot hold"):
@@ -135,3 +131,9 @@ def test_state_lies_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_without_a_word_state_lies_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEDGE_STATE_DIR", raising=False)
     assert LocalRunConfig.read().state_dir == Path(__file__).parent.parent.parent / ".ledge"
+
+
+@pytest.mark.parametrize("settings", [{"port_base": 80}, {"port_base": 65000}, {"gateway_port": 0}])
+def test_ports_out_of_range_are_told_by_their_variable(settings: dict[str, int]) -> None:
+    with pytest.raises(InvalidInput, match=f"LEDGE_{next(iter(settings)).upper()}"):
+        LocalRunConfig.read(**settings)

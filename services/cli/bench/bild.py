@@ -4,43 +4,14 @@ Calls and quality hold anywhere; the time is this machine's, and is told whateve
 another machine is called so.
 """
 
-import random
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from services.cli.bench.report import JsonFile, Report, Row
-from services.hybrid.bild.curve import Alone, Contexts, Costs, Point, big_alone, cheapest, measure
+from services.cli.bench.two_models import Pair, numbers, pairs
+from services.hybrid.bild.curve import Alone, Costs, Point, big_alone, cheapest, measure
 from services.hybrid.bild.decoding import Policy
-from services.kit.deploy import deploy_directory
-from services.kit.errors import InvalidInput
-from services.kit.language_models.ngram import NgramContext, NgramModel
-
-QUESTIONS = (
-    "What is a water tower for?",
-    "Name three rivers of Europe and the seas they flow into.",
-    "Write two sentences about a pump that was left running.",
-    "Why is the sky blue?",
-    "Explain to a child what a valve does.",
-    "List the steps of making tea.",
-)
-END = 0
-HELD_OUT = 10
-"""One line in so many is a prompt and not learnt from."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What is measured."""
-
-    name: str
-    little: Contexts
-    big: Contexts
-    prompts: Sequence[Sequence[int]]
-    ends: frozenset[int]
 
 
 def command(
@@ -64,9 +35,9 @@ def command(
 ) -> None:
     """Big calls per token against the loss in quality, over both thresholds; wall time beside it."""
     costs = Costs(little_ms / 1000, big_ms / 1000, rtt_ms / 1000)
-    policies = [Policy(one, other) for one in _numbers(fallback) for other in _numbers(rollback)]
+    policies = [Policy(one, other) for one in numbers(fallback) for other in numbers(rollback)]
     rows: list[Row] = []
-    for pair in _pairs(model, dropped, prompts, device):
+    for pair in pairs(model, numbers(dropped), prompts, device):
         alone = big_alone(pair.big, pair.prompts, tokens, pair.ends)
         rows.append(_row_alone(pair, alone))
         points = [measure(pair.little, pair.big, pair.prompts, policy, tokens, pair.ends, alone) for policy in policies]
@@ -115,50 +86,3 @@ def _chosen(pair: Pair, best: Point, alone: Alone, loss: float) -> Row:
         note=f"LEDGE_BILD_FALLBACK={best.policy.fallback:g} LEDGE_BILD_ROLLBACK={best.policy.rollback:g}, "
         f"{_loss(best, alone):+.1%}",
     )
-
-
-def _pairs(model: str, dropped: str, prompts: int, device: str) -> list[Pair]:
-    if model == "ngram":
-        return [_grams(order, prompts) for order in (2, 3)]
-    from services.cli.bench.cut_model import CutModel
-
-    layers = [int(number) for number in _numbers(dropped)]
-    whole = CutModel(model, device)
-    asked = [whole.prompt(QUESTIONS[place % len(QUESTIONS)]) for place in range(min(prompts, len(QUESTIONS)))]
-    return [
-        Pair(
-            f"{model} without {count} of {whole.layers} layers", whole.without(count), whole.context, asked, whole.ends
-        )
-        for count in layers
-    ]
-
-
-def _grams(order: int, prompts: int) -> Pair:
-    """A short memory against a long one, of the sample documents' words."""
-    lines = _lines()
-    words = sorted({word for line in lines for word in line})
-    ids = {word: number for number, word in enumerate(words, start=END + 1)}
-    sequences = [[END, *(ids[word] for word in line), END] for line in lines]
-    learnt = [sequence for place, sequence in enumerate(sequences) if place % HELD_OUT]
-    asked = [sequence[:6] for place, sequence in enumerate(sequences) if not place % HELD_OUT and len(sequence) > 8]
-    chosen = random.Random(7).sample(asked, min(prompts, len(asked)))  # noqa: S311 - the same prompts each time
-    little, big = (NgramModel(learnt, size, len(ids) + 1) for size in (order, 4))
-    return Pair(f"{order}-gram and 4-gram", _contexts(little), _contexts(big), chosen, frozenset({END}))
-
-
-def _contexts(model: NgramModel) -> Callable[[], NgramContext]:
-    return lambda: NgramContext(model)
-
-
-def _lines() -> list[list[str]]:
-    folder = deploy_directory() / "samples" / "documents"
-    texts = [path.read_text() for path in sorted(folder.glob("*.md"))]
-    sentences = [sentence for text in texts for sentence in re.split(r"(?<=[.!?])\s+|\n+", text)]
-    return [line for sentence in sentences if len(line := re.findall(r"\w+|[^\w\s]", sentence)) > 3]
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidInput(f"{text!r} is no list of numbers like 0,0.3,0.6") from None

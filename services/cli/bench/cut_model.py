@@ -1,7 +1,7 @@
 """A model of the catalogue in torch, and little ones cut from it: the same weights with layers left out."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -40,6 +40,14 @@ class CutModel:
         )
         ids: list[int] = self._tokenizer(told, add_special_tokens=False)["input_ids"]
         return ids
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        told: str = self._tokenizer.decode([token for token in token_ids if token not in self.ends])
+        return told
+
+    def ids(self, text: str) -> list[int]:
+        found: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
 
     def context(self) -> HuggingFaceContext:
         return HuggingFaceContext(self._model)

@@ -37,6 +37,7 @@ def command(
     ] = "llamacpp",
     model: Annotated[str, typer.Option(help="Of vllm.")] = "llama-3.1-8b-instruct",
     profile: Annotated[str, typer.Option(help="Whose settings are measured.")] = DEFAULT_PROFILE,
+    through: Annotated[str, typer.Option(help="`hybrid`: through it, in mode local, beside the service itself.")] = "",
     json_file: JsonFile = None,
 ) -> None:
     """Tokens per second and first token through gRPC, beside the same engine in process."""
@@ -49,6 +50,17 @@ def command(
         return
     settings = _settings(profile, "llm")
     rows: list[Row] = []
+    if through:
+        if through != "hybrid":
+            raise InvalidInput(f"--through is {through!r}: there is `hybrid`")
+        with contextlib.ExitStack() as stack:
+            llm = stack.enter_context(RunningService("llm", settings))
+            front = {"LEDGE_LITTLE_ADDRESS": llm.address, "LEDGE_MODE": "local"}
+            hybrid = stack.enter_context(RunningService("hybrid", front))
+            for count in _counts(streams):
+                rows += _through(hybrid.address, llm.address, count, rounds, tokens)
+        Report("llm", rows).publish(json_file)
+        return
     with RunningService("llm", settings) as service, InProcess(settings) as library:
         for count in _counts(streams):
             rows += _overhead(service.address, library, count, rounds, tokens)
@@ -124,6 +136,37 @@ def _overhead(address: str, library: InProcess, count: int, rounds: int, tokens:
             baseline="same engine in process",
             baseline_value=firsts[1],
             note=f"adds {firsts[0] - firsts[1]:.1f} ms; prompts in the prefix cache on both sides",
+        ),
+    ]
+
+
+def _through(address: str, direct: str, count: int, rounds: int, tokens: int) -> list[Row]:
+    """A service in front of the engine's own, and the engine's own; they take turns."""
+    asked = prompts(count)
+    mine, its = Measured(), Measured()
+    for _ in range(rounds):
+        mine.add(*asyncio.run(through_grpc(address, asked, tokens)))
+        its.add(*asyncio.run(through_grpc(direct, asked, tokens)))
+    name = f"{count} stream{'s' if count > 1 else ''}"
+    pairs = zip(mine.tokens_per_s, its.tokens_per_s, strict=True)
+    firsts = statistics.median(mine.first_token_ms), statistics.median(its.first_token_ms)
+    return [
+        Row(
+            f"tokens per second through hybrid, {name}",
+            statistics.median(mine.tokens_per_s),
+            "tokens/s",
+            baseline="llm itself",
+            baseline_value=statistics.median(its.tokens_per_s),
+            ratio=statistics.median(one / other for one, other in pairs),
+            note="ratio: median of the rounds' ratios",
+        ),
+        Row(
+            f"first token p50 through hybrid, {name}",
+            firsts[0],
+            "ms",
+            baseline="llm itself",
+            baseline_value=firsts[1],
+            note=f"adds {firsts[0] - firsts[1]:.1f} ms",
         ),
     ]
 

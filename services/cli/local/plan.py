@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 
 from services.cli.local.config import LocalRunConfig
 from services.cli.local.tls import ops_scheme
@@ -94,7 +93,7 @@ class RunPlan:
 
 
 def plan_run(profile: Profile, config: LocalRunConfig) -> RunPlan:
-    """Raises InvalidInput for a profile with services that this release cannot start."""
+    """What of the profile can run here, and what cannot."""
     left_out = tuple(
         LeftOut(name, service.missing_packages)
         for name, service in profile.services.items()
@@ -108,8 +107,6 @@ def plan_run(profile: Profile, config: LocalRunConfig) -> RunPlan:
 
 
 def _plan(name: str, service: ServiceProfile, profile: Profile, config: LocalRunConfig) -> PlannedService:
-    if find_spec(f"services.{name}") is None:
-        raise InvalidInput(f"profile {profile.name} has the service {name!r}, which this release of Ledge does not")
     environment = {
         "LEDGE_HOST": config.host,
         "LEDGE_PORT": str(config.port(name)),
@@ -120,6 +117,9 @@ def _plan(name: str, service: ServiceProfile, profile: Profile, config: LocalRun
         "LEDGE_DRAIN_S": "10",
         **{f"LEDGE_{peer.upper()}_ADDRESS": config.address(peer) for peer in profile.services if peer != name},
     }
+    if "hybrid" in profile.services and name != "hybrid":
+        # It is a language model like any other, and the one that a profile with it means.
+        environment["LEDGE_LLM_ADDRESS"] = config.address("hybrid")
     if service.engine:
         environment["LEDGE_ENGINE"] = service.engine
     if service.model:

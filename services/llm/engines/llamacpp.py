@@ -22,6 +22,7 @@ from services.llm.config import LlmConfig
 from services.llm.engine import ChatPrompt, Constraint, Finish, Job, Message, Model, Piece, Sampling, TextPrompt
 from services.llm.engines import chat_tools, openai_wire
 from services.llm.engines.constraint import to_grammar
+from services.llm.engines.gguf import Vocabulary, read_vocabulary
 from services.llm.engines.handover import Channel, Handover
 from services.llm.engines.llamacpp_native import HTTP_TIMEOUT_S, Native
 
@@ -45,8 +46,9 @@ async def load_llamacpp(config: LlmConfig) -> "LlamaCpp":
         )
     directory = await asyncio.to_thread(store.require, entry.id)
     weights = next(directory / file.path for file in entry.files if file.path.endswith(".gguf"))
+    vocabulary = await asyncio.to_thread(read_vocabulary, weights)
     native = await asyncio.to_thread(Native, weights, config)
-    engine = LlamaCpp(native, entry, config)
+    engine = LlamaCpp(native, entry, vocabulary, config)
     prime = Job(TextPrompt([0]), Sampling(max_tokens=1))
     try:
         async with asyncio.timeout(PRIME_TIMEOUT_S), aclosing(engine.generate(prime)) as pieces:
@@ -61,7 +63,7 @@ async def load_llamacpp(config: LlmConfig) -> "LlamaCpp":
 class LlamaCpp:
     """Shared by all calls of the event loop it was made on."""
 
-    def __init__(self, native: Native, entry: CatalogEntry, config: LlmConfig) -> None:
+    def __init__(self, native: Native, entry: CatalogEntry, vocabulary: Vocabulary, config: LlmConfig) -> None:
         self.slots = config.slots
         self.model = Model(
             id=entry.id,
@@ -72,6 +74,8 @@ class LlamaCpp:
             licence=entry.licence,
             commercial_use=entry.commercial_use,
             answer_policy=entry.answer_policy or "",
+            vocabulary_sha256=vocabulary.sha256,
+            end_token_ids=vocabulary.end_token_ids,
         )
         abilities = native.properties["chat_template_caps"]
         self._template_knows_tools = bool(abilities["supports_tools"] and abilities["supports_tool_calls"])
