@@ -6,8 +6,11 @@ import httpx
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.page.browser import ANSWER, AUDIBLE, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, AUDIBLE, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
 from tests.page.conftest import Open
+
+LAST_WORD = "side"
+"""Of the spoken answer: "… on either side"."""
 
 
 def heard_again(url: str, recording: bytes) -> str:
@@ -72,6 +75,21 @@ def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> N
     visitor.picture("interrupted-by-voice")
 
 
+def test_a_word_of_assent_stops_nothing_for_good(visitor: Visitor, url: str) -> None:
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+    visitor.page.wait_for_timeout(1500)
+    visitor.say(spoken("okay", before_s=0))
+    expect(visitor.answer(0)).to_have_class("turn assistant done", timeout=ANSWER_TIMEOUT_MS)
+    visitor.expect_state("listening")
+    expect(visitor.find(".turn.user")).to_have_count(1)
+    heard = heard_again(url, visitor.recording())
+    assert ANSWER.split()[0] in heard
+    assert LAST_WORD in heard
+
+
 def test_the_interrupt_button_makes_silence_at_once(visitor: Visitor) -> None:
     visitor.ask(QUESTION)
     visitor.expect_state("speaking")
@@ -101,6 +119,23 @@ def test_holding_the_button_is_a_turn(visitor: Visitor) -> None:
     visitor.page.mouse.up()
     visitor.expect_answer(OTHER_ANSWER)
     expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_turn_that_is_held_does_not_end_in_a_pause_and_listening_goes_on_after_it(visitor: Visitor) -> None:
+    button = visitor.find("#talk")
+    button.click()
+    visitor.expect_state("listening")
+    button.hover()
+    visitor.page.mouse.down()
+    expect(visitor.find("#hint")).to_have_text("Let go when you are done")
+    visitor.say(spoken("How long must the control room", after_s=2))
+    visitor.say(spoken("keep its log books?", before_s=0))
+    expect(visitor.find(".turn.assistant")).to_have_count(0)
+    visitor.page.mouse.up()
+    visitor.expect_answer(OTHER_ANSWER)
+    visitor.expect_state("listening")
+    visitor.say(spoken(QUESTION, after_s=0.2))
+    visitor.expect_answer(ANSWER)
 
 
 def test_a_muted_microphone_asks_nothing(visitor: Visitor) -> None:

@@ -23,6 +23,7 @@ const HARMLESS = ["response_cancel_not_active", "input_audio_buffer_commit_empty
 
 export class Assistant extends EventTarget {
   #silenced = new Set();
+  #whole = new Set();
   #arrivedMs = new Map();
   #interruptedTimer = null;
   #doneWaiters = [];
@@ -139,8 +140,17 @@ export class Assistant extends EventTarget {
   }
 
   interrupt() {
-    if (this.response) this.connection.send({ type: "response.cancel", response_id: this.response });
-    this.#silence(this.player.item, { truncate: true });
+    const { item, playedMs } = this.player;
+    if (this.response) {
+      this.#silenced.add(this.response);
+      this.connection.send({ type: "response.cancel", response_id: this.response });
+    }
+    if (item) {
+      const heard = { item_id: item, content_index: 0, audio_end_ms: playedMs };
+      this.connection.send({ type: "conversation.item.truncate", ...heard });
+      this.conversation.interrupted(item);
+    }
+    this.#hush();
   }
 
   restart() {
@@ -189,6 +199,8 @@ export class Assistant extends EventTarget {
     this.connection.send({ type: "ledge.playback", item_id: item, played_ms: playedMs, ended });
     if (!this.microphone.open) this.dispatchEvent(new CustomEvent("level", { detail: ended ? 0 : level }));
     if (ended) this.ducked = false;
+    // What is sent again after a false alarm is not ended again.
+    if (what === "starved" && this.#whole.has(item)) this.player.complete(item);
     this.#changed();
   }
 
@@ -209,13 +221,16 @@ export class Assistant extends EventTarget {
     "ledge.state": ({ state }) => (this.session = state),
     "input_audio_buffer.speech_started": () => {
       this.problem = null;
-      if (this.player.playing) this.#silence(this.player.item);
+      if (this.player.playing) this.#hush();
     },
-    "ledge.playback": ({ action, item_id }) => {
+    "ledge.playback": ({ action }) => {
       this.ducked = action === "duck";
       if (action === "duck") this.player.duck();
-      else if (action === "resume") this.player.resume();
-      else if (action === "stop" && this.player.playing) this.#silence(item_id || this.player.item);
+      else if (action === "stop") this.#hush();
+      else {
+        this.player.resume();
+        this.#clearInterrupted();
+      }
     },
     "response.created": ({ response }) => {
       this.response = response.id;
@@ -224,11 +239,14 @@ export class Assistant extends EventTarget {
     },
     "response.output_audio.delta": ({ response_id, item_id, delta }) => {
       if (this.#silenced.has(response_id)) return;
-      const isNew = this.player.item !== item_id && !this.#arrivedMs.has(item_id);
-      if (isNew) this.#arrivedMs.set(item_id, performance.now());
+      const { toEarMs } = this.conversation.find(item_id) ?? {};
+      if (toEarMs === null && !this.#arrivedMs.has(item_id)) this.#arrivedMs.set(item_id, performance.now());
       this.player.play(item_id, fromBase64(delta));
     },
-    "response.output_audio.done": ({ item_id }) => this.player.complete(item_id),
+    "response.output_audio.done": ({ item_id }) => {
+      this.#whole.add(item_id);
+      this.player.complete(item_id);
+    },
     "response.done": ({ response }) => {
       this.#silenced.delete(response.id);
       if (this.response === response.id) this.response = null;
@@ -237,14 +255,8 @@ export class Assistant extends EventTarget {
     },
   };
 
-  // Nothing more is heard of what is playing, nor of what belongs to it and is still to come.
-  #silence(item, { truncate = false } = {}) {
-    if (this.response) this.#silenced.add(this.response);
-    if (item && truncate) {
-      const audio_end_ms = this.player.playedMs;
-      this.connection.send({ type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms });
-    }
-    if (item) this.conversation.interrupted(item);
+  // Nothing more is heard of what is playing, unless the server finds that it was a false alarm.
+  #hush() {
     this.player.stop();
     this.interrupted = true;
     clearTimeout(this.#interruptedTimer);
@@ -274,6 +286,7 @@ export class Assistant extends EventTarget {
       this.response = null;
       this.session = "idle";
       this.#silenced.clear();
+      this.#whole.clear();
       this.#clearInterrupted();
     }
     this.#changed();

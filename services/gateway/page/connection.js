@@ -14,6 +14,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 const HELLO_MS = 10_000;
 const MOST_UNSENT_BYTES = 2 ** 20;
+const REFUSED_FOR_GOOD = 1008;
 const VOICE = "ledge.voice.v1.VoiceService";
 
 export class Connection extends EventTarget {
@@ -87,10 +88,11 @@ export class Connection extends EventTarget {
       }
       this.dispatchEvent(new CustomEvent("event", { detail: event }));
     };
-    socket.onclose = async ({ reason }) => {
+    socket.onclose = async ({ code, reason }) => {
       clearTimeout(hello);
       if (socket !== this.#socket) return;
-      if (this.ready) this.#later(reason);
+      if (code === REFUSED_FOR_GOOD) this.close({ reason });
+      else if (this.ready) this.#later(reason);
       else await this.#whyNot().then(() => this.#later(reason), (error) => this.#refused(error));
     };
   }

@@ -6,7 +6,8 @@
 //        {stop}               drop what is not played yet
 //   out  {item, playedMs, what: "began" | "played" | "ended" | "stopped" | "starved", level}
 //
-// Nothing clicks: a beginning fades in, a stop fades out, a gain glides.
+// Nothing clicks: a beginning fades in, a stop fades out, a gain glides. An item that was stopped may go on later: what
+// comes of it then follows what was played of it.
 
 const CUSHION_S = 0.06;
 const FADE_S = 0.005;
@@ -23,6 +24,7 @@ class Playback extends AudioWorkletProcessor {
     this.complete = new Set();
     this.item = null;
     this.played = 0;
+    this.stopped = null;
     this.flowing = false;
     this.fade = 0;
     this.fading = 0;
@@ -97,7 +99,8 @@ class Playback extends AudioWorkletProcessor {
     if (this.item) this.#report("ended");
     this.complete.delete(this.item);
     this.item = item;
-    this.played = 0;
+    this.played = this.stopped?.item === item ? this.stopped.played : 0;
+    this.stopped = null;
     this.#report("began");
   }
 
@@ -117,7 +120,10 @@ class Playback extends AudioWorkletProcessor {
     this.fade = 0;
     this.fading = 0;
     this.gain = this.target;
-    if (this.item) this.#report("stopped");
+    if (this.item) {
+      this.#report("stopped");
+      this.stopped = { item: this.item, played: this.played };
+    }
     this.item = null;
   }
 
