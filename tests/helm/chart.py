@@ -65,7 +65,8 @@ def run(values: Mapping[str, Any] | None, *files: str, command: str = "template"
     """Calls helm with values files of the chart and values over them."""
     arguments = [helm or helm_program(), command]
     arguments += [RELEASE] if command in ("template", "install") else []
-    arguments += [str(CHART), "--namespace", NAMESPACE]
+    # Helm 3 from its module knows only of the Kubernetes of its youth.
+    arguments += [str(CHART), "--namespace", NAMESPACE, "--kube-version", "1.36.0"]
     for file in files:
         arguments += ["--values", str(CHART / f"values-{file}.yaml")]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as own:
