@@ -54,7 +54,10 @@ async def generate(
 
 async def _one(engine: Engine, admission: Admission, job: Job, priority: int) -> AsyncGenerator[Piece, None]:
     meter = AnswerMeter()
-    async with admission.turn(priority), aclosing(engine.generate(job)) as pieces:
+    async with admission.turn(priority, job.predicted_tokens) as turn, aclosing(engine.generate(job)) as pieces:
         async for piece in pieces:
             meter.measure(piece)
+            if piece.usage is not None:
+                turn.answer_tokens = piece.usage.completion_tokens
+                meter.compare(job.predicted_tokens, piece)
             yield piece

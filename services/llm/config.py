@@ -26,6 +26,10 @@ class LlmConfig(ServiceConfig):
     """Longest prompt and answer of one call together, in tokens. At most what the model was made for."""
     queue_calls: int = Field(128, ge=0, le=100_000)
     """Answers that may wait for a slot; past it RESOURCE_EXHAUSTED at once."""
+    length_file: Path | None = None
+    """Guesses the lengths of answers, made by `ledge train length`: of those who wait for a slot the shortest is then
+    served first, and in `vllm` the shortest is computed first where memory is short. Nobody waits much longer than the
+    unluckiest would in order of arrival, and no answer is cut at its guess. Absent: the order of arrival."""
 
     threads: int = Field(0, ge=0, le=1024)
     """Threads that compute, in `llamacpp`. 0: one for each core this process may use."""

@@ -118,6 +118,8 @@ class Job:
     """One of the model's adapters; empty: the base model."""
     priority: int = 0
     """Lower is computed earlier, where the engine has an order of its own."""
+    predicted_tokens: float = 0.0
+    """How long the answer is expected to become; 0: nobody has guessed. Never a limit."""
 
 
 class Finish(enum.Enum):

@@ -33,6 +33,11 @@ ANSWER_GENERATED_TOKENS = Histogram(
     "ledge_llm_answer_generated_tokens", "Tokens generated for one answer.", buckets=TOKENS_BUCKETS
 )
 ANSWERS = Counter("ledge_llm_answers_total", "Answers that came to their end, by why they ended.", ["finish"])
+PREDICTION_ERROR = Histogram(
+    "ledge_llm_length_error_ratio",
+    "Predicted over generated tokens of an answer, where its length was predicted.",
+    buckets=(0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10),
+)
 SLOTS_BUSY = Gauge("ledge_llm_slots_busy", "Slots that generate now.")
 # An autoscaler wants its figure before the first call.
 QUEUE_COST.labels("llm")
@@ -47,6 +52,11 @@ class AnswerMeter:
 
     called_s: float = field(default_factory=time.monotonic)
     first_s: float | None = None
+
+    def compare(self, predicted_tokens: float, piece: Piece) -> None:
+        """Takes note of how good a guess was; of answers that a limit cut off nobody knows."""
+        if predicted_tokens > 0 and piece.usage is not None and piece.finish is Finish.STOP:
+            PREDICTION_ERROR.observe(predicted_tokens / max(1, piece.usage.completion_tokens))
 
     def measure(self, piece: Piece) -> None:
         """Takes note of each piece as it comes."""

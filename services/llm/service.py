@@ -14,6 +14,7 @@ from services.llm import metrics, reply
 from services.llm.admission import Admission
 from services.llm.choices import generate
 from services.llm.engine import Engine, Job, Piece, Scorer, Usage
+from services.llm.length import Lengths, guessed
 from services.llm.request import (
     chat_jobs,
     check_model,
@@ -30,8 +31,9 @@ from services.llm.verifying import Verifying
 class LlmService(rpc.LlmServiceServicer):
     """Answers every call of the contract for one engine; also VerifierService where the engine is a Scorer."""
 
-    def __init__(self, engine: Engine, max_waiting: int) -> None:
+    def __init__(self, engine: Engine, max_waiting: int, lengths: Lengths | None = None) -> None:
         self._engine = engine
+        self._lengths = lengths
         self._model = engine.model
         self._admission = Admission(engine.slots, max_waiting)
         metrics.OTHER_NAMES.model, metrics.OTHER_NAMES.slots = self._model.id, engine.slots
@@ -51,7 +53,7 @@ class LlmService(rpc.LlmServiceServicer):
         return pb.ListModelsResponse(models=self.models())
 
     async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
-        answers = await self._answers(chat_jobs(request, self._model), priority_of(request))
+        answers = await self._answers(guessed(chat_jobs(request, self._model), self._lengths), priority_of(request))
         return pb.ChatResponse(
             id=_new_id("chatcmpl"),
             model=named(request.model, self._model),
@@ -60,7 +62,7 @@ class LlmService(rpc.LlmServiceServicer):
         )
 
     async def ChatStream(self, request: pb.ChatStreamRequest, context: Any) -> AsyncIterator[pb.ChatStreamResponse]:
-        jobs = chat_jobs(request.chat, self._model)
+        jobs = guessed(chat_jobs(request.chat, self._model), self._lengths)
         answer_id, model = _new_id("chatcmpl"), named(request.chat.model, self._model)
         usages: list[Usage] = []
         async with aclosing(generate(self._engine, self._admission, jobs, priority_of(request.chat))) as pieces:
@@ -72,7 +74,7 @@ class LlmService(rpc.LlmServiceServicer):
                 yield event
 
     async def Complete(self, request: pb.CompleteRequest, context: Any) -> pb.CompleteResponse:
-        jobs = complete_jobs(request, self._model)
+        jobs = guessed(complete_jobs(request, self._model), self._lengths)
         before = await self._echo(request)
         answers = await self._answers(jobs, priority_of(request))
         return pb.CompleteResponse(
@@ -85,7 +87,7 @@ class LlmService(rpc.LlmServiceServicer):
     async def CompleteStream(
         self, request: pb.CompleteStreamRequest, context: Any
     ) -> AsyncIterator[pb.CompleteStreamResponse]:
-        jobs = complete_jobs(request.complete, self._model)
+        jobs = guessed(complete_jobs(request.complete, self._model), self._lengths)
         answer_id, model = _new_id("cmpl"), named(request.complete.model, self._model)
         unechoed = dict.fromkeys(range(len(jobs)), await self._echo(request.complete))
         usages: list[Usage] = []

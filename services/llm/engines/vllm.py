@@ -34,11 +34,13 @@ from services.llm.engines import chat_tools, vllm_settings
 from services.llm.engines.constraint import to_grammar
 from services.llm.engines.hub_tokeniser import HubTokeniser
 from services.llm.engines.vllm_metrics import Figures
+from services.llm.engines.vllm_order import place
 
 from vllm import SamplingParams  # isort: skip - after its environment is set
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams  # isort: skip
 from vllm.v1.engine.async_llm import AsyncLLM  # isort: skip
 from vllm.v1.engine.exceptions import EngineDeadError  # isort: skip
+from services.llm.engines.vllm_scoring import VllmScoring  # isort: skip
 
 log = logging.getLogger("ledge.llm")
 
@@ -97,6 +99,8 @@ class Vllm:
             licence=entry.licence,
             commercial_use=entry.commercial_use,
             answer_policy=entry.answer_policy or "",
+            vocabulary_sha256=tokeniser.vocabulary_sha256,
+            end_token_ids=tokeniser.end_token_ids,
         )
         self._library = library
         self._tokeniser = tokeniser
@@ -126,6 +130,9 @@ class Vllm:
     async def detokenize(self, token_ids: Sequence[int]) -> str:
         return await asyncio.to_thread(self._tokeniser.text, token_ids)
 
+    def open_scoring(self, prompt: Sequence[int]) -> VllmScoring:
+        return VllmScoring(self._library, prompt)
+
     async def close(self) -> None:
         await asyncio.to_thread(self._library.shutdown)
 
@@ -136,7 +143,7 @@ class Vllm:
             _parameters(job.sampling, grammar),
             uuid.uuid4().hex,
             lora_request=self._adapters.get(job.adapter),
-            priority=job.priority,
+            priority=place(job, time.monotonic()),
         )
         spent = 0
         told_s = -math.inf

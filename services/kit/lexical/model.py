@@ -1,0 +1,110 @@
+"""A linear guess from `features`, and the file that it lies in: data, with its provenance.
+
+```json
+{"kind": "lexical", "version": 1, "guesses": "log-answer-tokens", "bias": 4.2, "words": "<base64, float16>",
+ "form_mean": [...], "form_scale": [...], "form": [...], "provenance": {"data": "...", "examples": 1500, ...}}
+```
+"""
+
+import base64
+import binascii
+import json
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from services.kit.errors import EngineFailed, InvalidInput, NotFound
+from services.kit.lexical.features import BUCKETS, FORM, VERSION, features
+
+MAX_FILE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class LexicalModel:
+    """Immutable, shared by all threads."""
+
+    guesses: str
+    """What its score is: of another thing's file nobody makes use by mistake."""
+    bias: float
+    words: Sequence[float]
+    form_mean: Sequence[float]
+    form_scale: Sequence[float]
+    form: Sequence[float]
+    provenance: Mapping[str, Any]
+
+    def score(self, text: str) -> float:
+        """In a fraction of a millisecond for a page of text; always finite."""
+        total = self.bias
+        form = [0.0] * len(FORM)
+        for place, value in features(text).items():
+            if place < BUCKETS:
+                total += self.words[place] * value
+            else:
+                form[place - BUCKETS] = value
+        for value, mean, scale, weight in zip(form, self.form_mean, self.form_scale, self.form, strict=True):
+            total += weight * (value - mean) / scale
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "lexical",
+            "version": VERSION,
+            "guesses": self.guesses,
+            "bias": self.bias,
+            "words": base64.b64encode(struct.pack(f"<{BUCKETS}e", *self.words)).decode(),
+            "form_mean": list(self.form_mean),
+            "form_scale": list(self.form_scale),
+            "form": list(self.form),
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, told: Any, guesses: str) -> Self:
+        """Raises ValueError for what is no model of this, in words for people."""
+        if not isinstance(told, dict) or told.get("kind") != "lexical":
+            raise ValueError("it is no lexical model")
+        if told.get("version") != VERSION:
+            raise ValueError(f"it was trained for version {told.get('version')} of the features; this is {VERSION}")
+        if told.get("guesses") != guesses:
+            raise ValueError(f"it guesses {told.get('guesses')!r}, and {guesses!r} is wanted")
+        try:
+            words = struct.unpack(f"<{BUCKETS}e", base64.b64decode(told["words"], validate=True))
+            form, mean, scale = ([float(value) for value in told[name]] for name in ("form", "form_mean", "form_scale"))
+            bias = float(told["bias"])
+            provenance = dict(told.get("provenance", {}))
+        except (KeyError, TypeError, ValueError, struct.error, binascii.Error, OverflowError):
+            raise ValueError("its numbers cannot be read") from None
+        finite = all(map(math.isfinite, (*words, *form, *mean, *scale, bias)))
+        if not finite or {len(form), len(mean), len(scale)} != {len(FORM)} or min(map(abs, scale)) == 0:
+            raise ValueError("its numbers cannot be read")
+        return cls(guesses, bias, words, mean, scale, form, provenance)
+
+
+def read_model(path: Path, guesses: str) -> LexicalModel:
+    """Raises NotFound, InvalidInput for a file that is not there, or no model of this."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
+        return LexicalModel.from_json(json.loads(content), guesses)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {path}") from None
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise InvalidInput(f"{path}: it is no lexical model") from None
+    except ValueError as error:
+        why = "it is no JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else error
+        raise InvalidInput(f"{path}: {why}") from None
+
+
+def write_json(path: Path, told: Mapping[str, Any]) -> None:
+    """The file of a model, or of what holds one."""
+    try:
+        path.write_text(json.dumps(told, indent=1) + "\n")
+    except OSError as error:
+        raise EngineFailed(f"cannot write {path}: {error.strerror}") from error

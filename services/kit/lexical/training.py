@@ -1,0 +1,130 @@
+"""Fits a LexicalModel by ridge regression: conjugate gradients over sparse rows, seconds for ten thousand texts."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.kit.errors import InvalidInput
+from services.kit.lexical.features import BUCKETS, FORM, features
+from services.kit.lexical.model import LexicalModel
+
+Floats = NDArray[np.float64]
+LEAST_EXAMPLES = 20
+RIDGE = 100.0
+"""Chosen on a development part of MMLU's outcomes, where all between 30 and 300 do as well."""
+FORM_WEIGHT = 0.3
+"""Of a figure of form beside all the words together."""
+MOST_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as sparse rows; made once where many models are fitted."""
+
+    starts: NDArray[np.int64]
+    places: NDArray[np.int64]
+    values: Floats
+    form: Floats
+
+    def __len__(self) -> int:
+        return len(self.form)
+
+    def chosen(self, rows: Sequence[int]) -> "Texts":
+        """Some of them, in this order."""
+        ends = np.append(self.starts[1:], len(self.places))
+        picked = [np.arange(self.starts[row], ends[row]) for row in rows]
+        sizes = np.array([len(one) for one in picked], np.int64)
+        flat = np.concatenate(picked) if picked else np.zeros(0, np.int64)
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        return Texts(starts, self.places[flat], self.values[flat], self.form[np.asarray(rows)])
+
+    def times(self, words: Floats) -> Floats:
+        """The words' part of each text's score."""
+        # A row without words would take its neighbour's first.
+        products = np.append(self.values * words[self.places], 0.0)
+        sums = np.add.reduceat(products, self.starts)
+        empty = np.append(self.starts[1:], len(self.places)) == self.starts
+        return np.where(empty, 0.0, sums)
+
+    def gathered(self, weights: Floats) -> Floats:
+        """Each bucket's sum over the texts."""
+        sizes = np.diff(np.append(self.starts, len(self.places)))
+        sums: Floats = np.bincount(self.places, self.values * np.repeat(weights, sizes), BUCKETS).astype(np.float64)
+        return sums
+
+
+def read_texts(texts: Sequence[str]) -> Texts:
+    """Takes about half a millisecond a text."""
+    rows = [features(text) for text in texts]
+    words = [[(place, value) for place, value in row.items() if place < BUCKETS] for row in rows]
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in words])[:-1]]).astype(np.int64)
+    pairs = list(itertools.chain.from_iterable(words))
+    form = np.array([[row.get(BUCKETS + place, 0.0) for place in range(len(FORM))] for row in rows])
+    places = np.array([place for place, _ in pairs], np.int64)
+    return Texts(starts, places, np.array([value for _, value in pairs]), form.reshape(len(rows), len(FORM)))
+
+
+def train(
+    texts: Texts, targets: Sequence[float], guesses: str, provenance: Mapping[str, Any], ridge: float = RIDGE
+) -> LexicalModel:
+    """Least squares of the targets, the weights kept small. Deterministic.
+
+    Raises InvalidInput for too few examples.
+    """
+    if len(texts) < LEAST_EXAMPLES or len(texts) != len(targets):
+        raise InvalidInput(f"{len(texts)} examples; it takes {LEAST_EXAMPLES} at least")
+    wanted = np.asarray(targets, float)
+    bias = float(wanted.mean())
+    mean, scale = texts.form.mean(0), texts.form.std(0)
+    scale[scale < 1e-6] = 1.0
+    form = FORM_WEIGHT * (texts.form - mean) / scale
+
+    def forward(weights: Floats) -> Floats:
+        told: Floats = texts.times(weights[:BUCKETS]) + form @ weights[BUCKETS:]
+        return told
+
+    def backward(errors: Floats) -> Floats:
+        return np.concatenate([texts.gathered(errors), form.T @ errors])
+
+    weights = _solved(lambda vector: backward(forward(vector)) + ridge * vector, backward(wanted - bias))
+    # The words do not sum to nothing over the texts; what they add on the mean is the bias's.
+    bias -= float(texts.times(weights[:BUCKETS]).mean())
+    return LexicalModel(
+        guesses,
+        bias,
+        [float(np.float16(value)) for value in weights[:BUCKETS]],
+        mean.tolist(),
+        scale.tolist(),
+        (FORM_WEIGHT * weights[BUCKETS:]).tolist(),
+        {**provenance, "examples": len(texts), "ridge": ridge},
+    )
+
+
+def scores(model: LexicalModel, texts: Texts) -> Floats:
+    """Of many texts at once; the same as `model.score` of each."""
+    form = (texts.form - np.asarray(model.form_mean)) / np.asarray(model.form_scale)
+    told: Floats = model.bias + texts.times(np.asarray(model.words)) + form @ np.asarray(model.form)
+    return told
+
+
+def _solved(multiply: Any, wanted: Floats) -> Floats:
+    """Conjugate gradients, for a symmetric positive matrix that is only known by its products."""
+    found = np.zeros_like(wanted)
+    left = wanted.copy()
+    direction = left.copy()
+    size = float(left @ left)
+    enough = 1e-10 * size
+    for _ in range(MOST_STEPS):
+        if size <= enough:
+            break
+        product = multiply(direction)
+        step = size / float(direction @ product)
+        found += step * direction
+        left -= step * product
+        before, size = size, float(left @ left)
+        direction = left + size / before * direction
+    return found
