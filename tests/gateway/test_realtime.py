@@ -227,6 +227,9 @@ async def test_a_client_secret_opens_a_session_and_nothing_else(door: Door) -> N
             assert talk.metadata["ledge-tenant"] == "ada"
             await talk.tell(state_changed=pb.StateChanged(state=pb.IDLE))
             assert (await event(client))["type"] == "ledge.state"
+    protocols = [Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{made['value']}")]
+    async with door.session(additional_headers={}, subprotocols=protocols) as (_, talk):
+        assert talk.session.instructions == "Be brief."
     async with httpx.AsyncClient(headers=headers) as http:
         assert (await http.get(f"http://{door.place}/v1/models")).status_code == 401
     assert (await door.post("/v1/realtime/client_secrets", {}, key=made["value"])).status_code == 401

@@ -375,6 +375,23 @@ def test_a_change_that_was_refused_is_not_sent_again(names: Names) -> None:
     assert slower.session.speaking.voice == "rms"
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("session.turn_detection.threshold", "session.audio.input.turn_detection.threshold"),
+        ("session.transcription.hotwords", "session.audio.input.transcription.keywords"),
+        ("session.documents.collections", "session.ledge.collections"),
+        ("session.speaking.rate", "session.audio.output.speed"),
+        ("session.instructions", "session.instructions"),
+        ("item.call_id", "item.call_id"),
+        ("", None),
+    ],
+)
+def test_a_field_that_the_service_refuses_goes_by_openai_s_name(names: Names, ours: str, theirs: str | None) -> None:
+    [event] = server(names).write(pb.ConverseResponse(error=pb.Error(message="no", param=ours)))
+    assert event["error"]["param"] == theirs
+
+
 def test_models_go_by_their_aliases(names: Names) -> None:
     assert change(names, model="talker").model == "smollm2"
     assert change(names, model="somebody-else").model == "somebody-else"

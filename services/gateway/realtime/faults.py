@@ -7,6 +7,22 @@ from pydantic import ValidationError
 
 from services.gateway.errors import first_fault
 
+_OPENAI_FIELDS = {
+    "session.kind": "session.type",
+    "session.speak": "session.output_modalities",
+    "session.input_format": "session.audio.input.format",
+    "session.transcription.hotwords": "session.audio.input.transcription.keywords",
+    "session.transcription": "session.audio.input.transcription",
+    "session.turn_detection.silence_ms": "session.audio.input.turn_detection.silence_duration_ms",
+    "session.turn_detection": "session.audio.input.turn_detection",
+    "session.speaking.rate": "session.audio.output.speed",
+    "session.speaking.voice": "session.audio.output.voice",
+    "session.speaking": "session.audio.output.format",
+    "session.documents": "session.ledge",
+    "session.language": "session.ledge.language",
+}
+"""A field of the contract, and whatever is in it → where a client wrote it. The longer stands before the shorter."""
+
 
 class EventRefused(Exception):
     """An event that cannot be done.
@@ -28,6 +44,14 @@ def refused(error: ValidationError, before: Sequence[str] = ()) -> EventRefused:
     message, param = first_fault(error.errors(include_input=False, include_url=False))
     place = ".".join([*before, *([param] if param else [])])
     return EventRefused(f"{place}: {message}" if place else message, param=place or None)
+
+
+def openai_field(field: str) -> str:
+    """What a client calls a field that the service names."""
+    for ours, theirs in _OPENAI_FIELDS.items():
+        if field == ours or field.startswith(f"{ours}."):
+            return theirs + field.removeprefix(ours)
+    return field
 
 
 def error_event(message: str, kind: str, code: str | None, param: str | None, caused_by: str | None) -> dict[str, Any]:

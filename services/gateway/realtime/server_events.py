@@ -9,7 +9,7 @@ from ledge.voice.v1 import voice_pb2 as pb
 
 from services.gateway.realtime import ledge_events
 from services.gateway.realtime.base64_audio import encoded
-from services.gateway.realtime.faults import error_event
+from services.gateway.realtime.faults import error_event, openai_field
 from services.gateway.realtime.items import item_json, part_json
 from services.gateway.realtime.names import Names
 from services.gateway.realtime.response_json import response_json
@@ -73,7 +73,8 @@ class ServerEvents:
 
     def _error(self, error: pb.Error) -> Iterator[Event]:
         self._view.refused()
-        yield error_event(error.message, error.type, error.code or None, error.param or None, error.event_id or None)
+        param = openai_field(error.param) or None
+        yield error_event(error.message, error.type, error.code or None, param, error.event_id or None)
 
     def _transcript_partial(self, partial: pb.TranscriptPartial) -> Iterator[Event]:
         """OpenAI's deltas are appended, so only what will not change is told by them."""
