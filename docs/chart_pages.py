@@ -70,6 +70,9 @@ def _profile_values(name: str) -> str:
     profile = _profile(name)
     services = _profile_services(profile)
     for service, own in services.items():
+        if "hybrid" in profile["services"] and service != "hybrid" and "llm" in SERVICES[service].get("calls", ()):
+            # Two models are asked as one, as in the local run.
+            own["calls"] = ["llm=hybrid" if call == "llm" else call for call in SERVICES[service]["calls"]]
         # Helm lays these values over the chart's own, whose environment would shine through.
         shown = _profile(DEFAULT)["services"].get(service, {})
         hidden = dict.fromkeys(shown.get("env", {}).keys() - own.get("env", {}).keys())
@@ -146,12 +149,23 @@ def _service(service: dict[str, Any]) -> dict[str, Any]:
     memory_bytes = int(budget["memory_bytes"])
     values["resources"] = {
         "requests": {
-            "cpu": f"{max(10, math.floor(budget['cpu_cores'] * REQUESTED * 1000))}m",
-            "memory": f"{math.floor(memory_bytes * REQUESTED / 1e6)}M",
+            "cpu": _cores(budget["cpu_cores"] * REQUESTED),
+            "memory": _bytes(math.floor(memory_bytes * REQUESTED)),
         },
-        "limits": {"memory": f"{memory_bytes // 10**6}M"},
+        "limits": {"memory": _bytes(memory_bytes)},
     }
     return values
+
+
+def _bytes(count: int) -> str:
+    """As Kubernetes itself would write it, so that nothing differs when it is read back."""
+    megabytes = count // 10**6
+    return f"{megabytes}M" if megabytes % 1000 else f"{megabytes // 1000}G"
+
+
+def _cores(count: float) -> str:
+    thousandths = max(10, math.floor(count * 1000))
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
 
 
 def _text(value: object) -> str:

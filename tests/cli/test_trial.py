@@ -17,6 +17,7 @@ SCRIPTED = {
     "retrieval": {"LEDGE_ENGINE": "memory"},
     "reranking": {"LEDGE_ENGINE": "scripted"},
     "wyoming": {},
+    "voice": {},
 }
 
 

@@ -55,7 +55,8 @@ def test_a_values_file_says_what_its_profile_says(profile: str) -> None:
             told = re.sub(r"^cuda:\d+$", "cuda", str(value))
             assert env[variable] == told, f"{name}: {variable}"
         limit = rendered.container(name)["resources"]["limits"]["memory"]
-        assert limit == f"{service['budget']['memory_bytes'] // 10**6}M", name
+        limit_mb = int(limit[:-1]) * {"M": 1, "G": 1000}[limit[-1]]
+        assert limit_mb == service["budget"]["memory_bytes"] // 10**6, name
 
 
 def test_a_values_file_leaves_nothing_of_the_default_profile() -> None:
