@@ -36,6 +36,7 @@ MEMBERS = {
     "serve": "services.cli.serve:command",
     "try": "services.cli.trial:command",
     "calibrate": "services.cli.calibrate:command",
+    "calibrate-bild": "services.cli.calibrate_bild:command",
     "plan": "services.cli.plan:command",
     "bench": "services.cli.bench:app",
 }

@@ -6,8 +6,8 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.llm.engines.handover import Channel, Handover
 from services.kit.stop_strings import StopStrings
+from services.llm.engines.handover import Channel, Handover
 
 
 class End(Exception):
