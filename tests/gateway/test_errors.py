@@ -200,7 +200,7 @@ async def test_what_is_no_json_is_the_callers_fault(
 async def test_errors_of_paths_and_methods_have_openais_shape(http: httpx.AsyncClient) -> None:
     for method, path, status in (
         ("GET", "/v1/nothing", 404),
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v1/chat/completions", 405),
         ("POST", "/v1/models", 405),
         ("POST", "/v1/chat/completions/", 404),

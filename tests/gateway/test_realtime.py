@@ -236,6 +236,19 @@ async def test_a_client_secret_opens_a_session_and_nothing_else(door: Door) -> N
     assert (await door.post("/v1/realtime/client_secrets", {}, key="sk-eve")).status_code == 401
 
 
+async def test_a_client_secret_may_be_for_transcripts_or_leave_the_model_open(door: Door) -> None:
+    for session, query, kind, model in (
+        ({"type": "transcription"}, "?model=gpt-4", pb.Session.TRANSCRIPTION, ""),
+        ({"type": "realtime"}, "?model=gpt-4", pb.Session.CONVERSATION, "scripted"),
+        ({"type": "realtime", "model": "gpt-realtime"}, "", pb.Session.CONVERSATION, ""),
+    ):
+        made = (await door.post("/v1/realtime/client_secrets", {"session": session})).raise_for_status().json()
+        assert made["session"]["type"] == session["type"]
+        headers = {"authorization": f"Bearer {made['value']}"}
+        async with door.session(query, additional_headers=headers) as (_, talk):
+            assert (talk.session.kind, talk.session.model) == (kind, model)
+
+
 async def test_a_client_secret_that_asks_for_nonsense_is_refused(door: Door) -> None:
     response = await door.post("/v1/realtime/client_secrets", {"session": {"audio": {"output": {"speed": 9}}}})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "session.audio.output.speed")

@@ -61,11 +61,11 @@ class Admission:
         asked = self._asked(request)
         if scheme.lower() == "bearer" and shown.startswith(PREFIX):
             opened = self._secrets.open(shown.strip())
-            session = pb.Session()
-            session.CopyFrom(opened.session)
-            if not session.HasField("model"):
-                session.MergeFrom(asked)
-            return Admitted(opened.tenant, session, opened.wants_ledge)
+            # What the secret was made with stands; the address may add to it.
+            asked.MergeFrom(opened.session)
+            if asked.kind == pb.Session.TRANSCRIPTION:
+                asked.ClearField("model")
+            return Admitted(opened.tenant, asked, opened.wants_ledge)
         return Admitted(self._keys.tenant(authorization), asked, wants_ledge=False)
 
     def _asked(self, request: HTTPConnection) -> pb.Session:
