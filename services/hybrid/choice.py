@@ -58,6 +58,11 @@ class Choice:
     rollback: float = 0.0
 
     @property
+    def to_little(self) -> bool:
+        """Whether the little model is to write the whole answer, and nobody else is asked."""
+        return self.mode is Mode.LOCAL or (self.mode is Mode.ROUTE and not self.to_big)
+
+    @property
     def to_big(self) -> bool:
         """Whether the big model is to write the whole answer."""
         if self.mode is Mode.ROUTE:

@@ -113,7 +113,7 @@ class HybridService(hybrid_rpc.HybridServiceServicer):
             caller = self._caller()
             outcome = Outcome(await self._choice(request, caller))
             try:
-                if outcome.choice.mode is Mode.LOCAL:
+                if outcome.choice.to_little:
                     return await self._little.bytes_unary(kind.unary, self._for_little(request, raw))
                 events = [event async for event in self._events(kind, request, caller, outcome)]
                 whole: bytes = kind.collect(events).SerializeToString()
@@ -129,7 +129,7 @@ class HybridService(hybrid_rpc.HybridServiceServicer):
             caller = self._caller()
             outcome = Outcome(await self._choice(request, caller))
             try:
-                if outcome.choice.mode is Mode.LOCAL:
+                if outcome.choice.to_little:
                     if request.model in self._naming.both:
                         raw = kind.streamed(_unnamed(request)).SerializeToString()
                     async with aclosing(self._little.bytes_stream(kind.stream, raw)) as messages:
@@ -145,7 +145,7 @@ class HybridService(hybrid_rpc.HybridServiceServicer):
         return answer
 
     async def _events(self, kind: Kind, request: Any, caller: Caller, outcome: Outcome) -> AsyncGenerator[Any, None]:
-        """The answer in any mode but LOCAL; the little model's where the big one cannot be had."""
+        """The answer where the big model has a part in it; the little one's where that cannot be had."""
         asked = self._unnamed_by_us(request)
         try:
             async with aclosing(self._of_mode(kind, asked, caller, outcome)) as events:
@@ -174,8 +174,6 @@ class HybridService(hybrid_rpc.HybridServiceServicer):
                 stream = guided(big, self._little, request, self._naming.name, caller, outcome)
             case Mode.BILD if self._big_little is not None and self._big_little.is_on():
                 stream = self._big_little.answer(request, caller, outcome)
-            case Mode.ROUTE if not choice.to_big:
-                stream = self._by_little(kind, request)
             case _:
                 if choice.mode is Mode.BILD:
                     outcome.why = Why.UNPROFITABLE
@@ -188,13 +186,6 @@ class HybridService(hybrid_rpc.HybridServiceServicer):
         except Unavailable:
             outcome.answered_by = "little"
             raise
-
-    async def _by_little(self, kind: Kind, request: Any) -> AsyncGenerator[Any, None]:
-        read = getattr(pb, f"{kind.stream}Response").FromString
-        raw = kind.streamed(request).SerializeToString()
-        async with aclosing(self._little.bytes_stream(kind.stream, raw)) as messages:
-            async for message in messages:
-                yield read(message)
 
     def _tokens(self, method: str, request_class: Any) -> Any:
         async def answer(raw: bytes, context: Any) -> bytes:

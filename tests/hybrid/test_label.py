@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from ledge.llm.v1 import llm_pb2 as pb
 
+from tests.gateway.suite import NO_PEERS
 from tests.hybrid.conftest import Pair, asked, chat, hybrid_over, streamed, stub_of
+from tests.processes import service
 
 SECRET = "patient-4711-has-gout"
 MODES = ("", "local", "cloud", "route", "cascade", "guide", "bild")
@@ -79,3 +82,25 @@ async def test_the_label_of_the_settings_holds_for_all(pair: Pair) -> None:
             told = await streamed(llm, chat(SECRET, "cloud"))
             assert (told.by, told.why) == ("little", "local-only")
             assert SECRET.encode() not in pair.wire.up[before:]
+
+
+async def test_the_label_travels_through_the_services_on_the_way(pair: Pair) -> None:
+    with (
+        hybrid_over(pair.little.address, pair.wire.address, LEDGE_MODE="cloud") as inner,
+        hybrid_over(inner.address, None) as outer,
+        service("gateway", **{**NO_PEERS, "LEDGE_LLM_ADDRESS": outer.address}) as gateway,
+    ):
+        async with stub_of(outer) as llm:
+            before = len(pair.wire.up)
+            # The outer one leaves it to the inner one, whose default is the big model.
+            assert (await asked(llm, chat("short"))).text == "Yes."
+            labelled = await asked(llm, chat(SECRET), **{"ledge-local-only": "true"})
+            assert labelled.text == f"the little one: {SECRET}"
+            assert SECRET.encode() not in pair.wire.up[before:]
+        before = len(pair.wire.up)
+        async with httpx.AsyncClient(base_url=f"http://{gateway.address}/v1") as http:
+            for label, said in (({}, "Yes."), ({"ledge-local-only": "true"}, "the little one: short")):
+                body = {"model": "", "messages": [{"role": "user", "content": "short"}]}
+                answer = await http.post("/chat/completions", json=body, headers=label)
+                assert answer.json()["choices"][0]["message"]["content"] == said
+        assert pair.wire.up[before:].count(b"short") == 1
