@@ -74,13 +74,16 @@ def test_one_writer_is_replaced_and_the_others_are_rolled() -> None:
 
 def test_callers_wait_for_whom_is_replaced_and_for_whom_sleeps_and_for_nobody_else() -> None:
     rendered = render()
-    assert rendered.environment("rag")["LEDGE_AWAITED_PEERS"] == "ledge-retrieval:50051"
+    assert rendered.environment("rag")["LEDGE_AWAITED_PEERS"] == "ledge-retrieval-steady:50051"
     assert "LEDGE_AWAITED_PEERS" not in rendered.environment("gateway")
     trigger = {"type": "cron", "metadata": {"start": "0 8 * * *"}}
+    # By a name that has an address even where there is no pod.
+    assert rendered.environment("rag")["LEDGE_RETRIEVAL_ADDRESS"] == "ledge-retrieval-steady:50051"
+    assert "clusterIP" not in rendered.of("Service")["ledge-retrieval-steady"]["spec"]
     asleep = {"services": {"llm": {"autoscaling": {"kind": "keda", "minReplicas": 0, "triggers": [trigger]}}}}
     rendered = render(asleep)
-    assert rendered.environment("rag")["LEDGE_AWAITED_PEERS"] == "ledge-retrieval:50051,ledge-llm:50051"
-    assert rendered.environment("gateway")["LEDGE_AWAITED_PEERS"] == "ledge-llm:50051"
+    assert rendered.environment("rag")["LEDGE_AWAITED_PEERS"] == "ledge-retrieval-steady:50051,ledge-llm-steady:50051"
+    assert rendered.environment("gateway")["LEDGE_AWAITED_PEERS"] == "ledge-llm-steady:50051"
 
 
 def test_a_budget_for_disruptions_comes_with_the_second_pod() -> None:

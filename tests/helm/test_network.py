@@ -39,7 +39,8 @@ def addressed(rendered: Rendered) -> set[tuple[str, str]]:
         service = name.removeprefix(f"{RELEASE}-")
         for variable, value in rendered.environment(service).items():
             if variable.startswith("LEDGE_") and variable.endswith("_ADDRESS"):
-                edges.add((service, value.partition(":")[0].removeprefix(f"{RELEASE}-")))
+                callee = value.partition(":")[0].removeprefix(f"{RELEASE}-").removesuffix("-steady")
+                edges.add((service, callee))
     return edges
 
 
@@ -116,8 +117,8 @@ def test_traces_may_leave_by_their_port() -> None:
 
 def test_services_are_headless_so_that_clients_see_every_pod_and_doors_have_an_address() -> None:
     for name, service in render().of("Service").items():
-        door = name in ("ledge-gateway", "ledge-riva", "ledge-wyoming")
-        assert (service["spec"].get("clusterIP") == "None") == (not door), name
+        steady = name in ("ledge-gateway", "ledge-riva", "ledge-wyoming", "ledge-retrieval-steady")
+        assert (service["spec"].get("clusterIP") == "None") == (not steady), name
         first = service["spec"]["ports"][0]
         expected = {"ledge-gateway": "http", "ledge-wyoming": "tcp"}.get(name, "kubernetes.io/h2c")
         assert first["appProtocol"] == expected, name
@@ -133,8 +134,9 @@ def test_an_outer_address_leads_to_the_door_alone() -> None:
 def test_services_select_the_pods_of_their_own() -> None:
     rendered = render()
     for name, service in rendered.of("Service").items():
-        labels = rendered.of("Deployment")[name]["spec"]["template"]["metadata"]["labels"]
+        own = name.removesuffix("-steady")
+        labels = rendered.of("Deployment")[own]["spec"]["template"]["metadata"]["labels"]
         assert service["spec"]["selector"].items() <= labels.items(), name
         for other, pod in rendered.pods():
-            if other != f"Deployment/{name}":
+            if other != f"Deployment/{own}":
                 assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items(), other

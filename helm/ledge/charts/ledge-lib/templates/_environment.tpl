@@ -2,7 +2,6 @@
 {{- define "ledge.environment" -}}
 {{- $values := .root.Values -}}
 {{- $service := .service -}}
-{{- $fullname := include "ledge.fullname" .root -}}
 {{- $env := dict
       "HOME" "/tmp"
       "LEDGE_HOST" "0.0.0.0"
@@ -20,13 +19,18 @@
 {{-   if $values.models.catalog }}{{ $_ := set $env "LEDGE_MODELS_CATALOG" "/etc/ledge/catalog/models.yaml" }}{{ end -}}
 {{- end -}}
 {{- if $service.persistence.enabled }}{{ $_ := set $env "LEDGE_DATA_DIR" "/data" }}{{ end -}}
+{{- $services := include "ledge.services" .root | fromYaml -}}
+{{- $awaited := list -}}
 {{- range $service.peers -}}
-{{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) (printf "%s-%s:50051" $fullname .service) -}}
+{{-   $callee := dict "root" $.root "name" .service "service" (get $services .service) -}}
+{{-   $address := include "ledge.address" $callee -}}
+{{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) $address -}}
+{{-   if include "ledge.isAwaited" $callee }}{{ $awaited = append $awaited $address }}{{ end -}}
 {{- end -}}
-{{- if and (eq $service.module "gateway") (include "ledge.wokenServices" (dict "services" (include "ledge.services" .root | fromYaml)) | fromYamlArray) -}}
+{{- if $awaited }}{{ $_ := set $env "LEDGE_AWAITED_PEERS" ($awaited | uniq | join ",") }}{{ end -}}
+{{- if and (eq $service.module "gateway") (include "ledge.wokenServices" (dict "services" $services) | fromYamlArray) -}}
 {{-   $_ := set $env "LEDGE_SCALER_PORT" "50053" -}}
 {{- end -}}
-{{- with include "ledge.awaitedPeers" . }}{{ $_ := set $env "LEDGE_AWAITED_PEERS" . }}{{ end -}}
 {{- with $values.telemetry.otlpEndpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- $secrets := dict -}}
 {{- if $values.auth.existingSecret -}}
@@ -59,19 +63,18 @@
 {{- end }}
 
 {{/*
-Addresses that calls wait for, "a:50051,b:50051": of peers that are replaced rather than rolled, or may be scaled to
-nothing: dict root, service.
+Whether calls wait for it where it is not there: it is replaced rather than rolled, or may be scaled to nothing: dict
+root, service → "yes" or nothing.
 */}}
-{{- define "ledge.awaitedPeers" -}}
-{{- $root := .root -}}
-{{- $services := include "ledge.services" .root | fromYaml -}}
-{{- $addresses := list -}}
-{{- range .service.peers -}}
-{{-   $callee := get $services .service -}}
-{{-   $sleeps := and (eq $callee.autoscaling.kind "keda") (eq (int $callee.autoscaling.minReplicas) 0) -}}
-{{-   if or $sleeps (include "ledge.recreates" (dict "root" $root "service" $callee)) -}}
-{{-     $addresses = append $addresses (printf "%s-%s:50051" (include "ledge.fullname" $root) .service) -}}
-{{-   end -}}
-{{- end -}}
-{{ $addresses | uniq | join "," }}
+{{- define "ledge.isAwaited" -}}
+{{- $sleeps := and (eq .service.autoscaling.kind "keda") (eq (int .service.autoscaling.minReplicas) 0) -}}
+{{- if or $sleeps (include "ledge.recreates" .) }}yes{{ end -}}
+{{- end }}
+
+{{/*
+Where a service is called: dict root, name, service. Of one that may be away for a while the name without pods would be
+unknown, and gRPC asks for an unknown name ever more seldom; its second Service has an address that stays.
+*/}}
+{{- define "ledge.address" -}}
+{{ include "ledge.fullname" .root }}-{{ .name }}{{ if include "ledge.isAwaited" . }}-steady{{ end }}:{{ .service.port }}
 {{- end }}
