@@ -13,7 +13,10 @@ from typing import Any
 import grpc
 import pytest
 from ledge.llm.v1 import llm_pb2 as pb
+from ledge.llm.v1 import llm_pb2_grpc as rpc
 
+from services.kit.models import ModelStore
+from services.llm.engines.gguf import read_vocabulary
 from tests.gateway.suite import NO_PEERS
 from tests.llm.conftest import Served, chat, connected, refused, stream, until
 from tests.metrics import metric
@@ -148,3 +151,47 @@ def test_vllms_own_bench_runs_against_the_gateway(
     told = json.loads((tmp_path / "told.json").read_text())
     assert (told["completed"], told["failed"], told["total_output_tokens"]) == (6, 0, 48)
     assert told["median_ttft_ms"] > 0
+
+
+async def test_what_the_model_would_say_stands_and_nothing_else(started: Callable[[str], Served]) -> None:
+    served = started("vllm")
+    async with grpc.aio.insecure_channel(served.process.address) as channel:
+        llm, verifier = rpc.LlmServiceStub(channel), rpc.VerifierServiceStub(channel)
+        messages = pb.MessageList(messages=chat("Name three rivers.").messages)
+        prompt = await llm.Tokenize(pb.TokenizeRequest(messages=messages))
+        assert len(prompt.vocabulary_sha256) == 32
+        assert list(prompt.end_token_ids) == [2]
+        sampling = pb.Sampling(temperature=0, max_tokens=12, top_logprobs=0)
+        own = await llm.Complete(pb.CompleteRequest(token_ids=pb.TokenIds(ids=prompt.token_ids), sampling=sampling))
+        said = own.choices[0].logprobs
+        ids = [one.token_id for one in said]
+        call = verifier.Verify()
+        opened = pb.VerifyOpen(tokenizer_sha256=prompt.vocabulary_sha256, prompt_token_ids=prompt.token_ids)
+        await call.write(pb.VerifyRequest(open=opened))
+        position = len(prompt.token_ids)
+        draft = pb.VerifyDraft(position=position, token_ids=ids[:5], rollback_threshold=0.0)
+        await call.write(pb.VerifyRequest(draft=draft))
+        told = await call.read()
+        assert (told.accepted, told.next_token_id, told.position) == (5, ids[5], position + 6)
+        assert list(told.argmax_token_ids) == ids[:5]
+        # In half precision a whole prompt is computed otherwise than token by token.
+        assert list(told.negative_logprobs) == pytest.approx([-one.logprob for one in said[:5]], abs=0.2)
+        wrong = [*ids[6:8], 100, *ids[9:11]]
+        draft = pb.VerifyDraft(position=told.position, token_ids=wrong, rollback_threshold=0.0)
+        await call.write(pb.VerifyRequest(draft=draft))
+        told = await call.read()
+        assert (told.accepted, told.next_token_id) == (2, ids[8])
+        empty = pb.VerifyDraft(position=told.position, rollback_threshold=0.0)
+        await call.write(pb.VerifyRequest(draft=empty))
+        assert (await call.read()).next_token_id == ids[9]
+        call.cancel()
+
+
+def test_a_vocabulary_is_the_same_in_gguf_and_at_the_hub() -> None:
+    from services.llm.engines.hub_tokeniser import HubTokeniser
+
+    folder = ModelStore.from_environment().require("smollm2-135m-instruct")
+    gguf = read_vocabulary(next(folder.glob("*.gguf")))
+    hub = HubTokeniser(model_path("smollm2-135m-instruct-safetensors"), 512)
+    assert gguf.sha256 == hub.vocabulary_sha256
+    assert set(hub.end_token_ids) & set(gguf.end_token_ids)

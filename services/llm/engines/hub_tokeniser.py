@@ -1,5 +1,6 @@
 """A hub model's tokeniser and chat template: what is a control token is decided here, never by a message's text."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from services.kit.errors import EngineFailed, InvalidInput
+from services.kit.language_models.vocabulary import vocabulary_sha256
 from services.llm.engine import Message
 from services.llm.engines import openai_wire
 
@@ -46,6 +48,7 @@ class HubTokeniser:
             tokenizer.no_truncation()
             tokenizer.no_padding()
         self._plain.encode_special_tokens = True
+        self._directory = directory
         self._context_tokens = context_tokens
         try:
             self._template = None if template is None else template.read_text()
@@ -57,6 +60,25 @@ class HubTokeniser:
         self._added = {number: token.content for number, token in self._control.get_added_tokens_decoder().items()}
         self._byte_level = self._control.token_to_id("Ġ") is not None
         self.bytes_of = lru_cache(maxsize=65_536)(self._bytes_of)
+
+    @property
+    def vocabulary_sha256(self) -> bytes:
+        """Identifies the meaning of its token ids."""
+        known = self._control.get_vocab(with_added_tokens=True)
+        texts = [""] * (max(known.values()) + 1)
+        for text, number in known.items():
+            texts[number] = text
+        return vocabulary_sha256(texts)
+
+    @property
+    def end_token_ids(self) -> tuple[int, ...]:
+        """What the folder says ends an answer."""
+        try:
+            told = json.loads((self._directory / "generation_config.json").read_text()).get("eos_token_id")
+        except (OSError, ValueError, AttributeError):
+            told = None
+        told = self._renderer.eos_token_id if told is None else told
+        return tuple(told) if isinstance(told, list) else () if told is None else (int(told),)
 
     def plain(self, text: str, *, add_special_tokens: bool) -> Sequence[int]:
         """The ids of a text in which nothing is a control token."""
