@@ -30,6 +30,9 @@ def command(
     ] = 4,
     sessions: Annotated[str, typer.Option(help="Sessions with scripted engines, comma-separated.")] = "1,16,64",
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each number of those talks.")] = 20.0,
+    piece_ms: Annotated[
+        int, typer.Option(min=20, max=200, help="Audio that each of those sends at a time, in milliseconds.")
+    ] = 100,
     part: Annotated[PartChoice, typer.Option(help="What is measured.")] = PartChoice.all,
     json_file: JsonFile = None,
 ) -> None:
@@ -49,7 +52,7 @@ def command(
             if part in (PartChoice.barge, PartChoice.all):
                 rows += barge_rows(peers, interruptions, rounds)
     if part in (PartChoice.scripted, PartChoice.all):
-        rows += scripted_rows(talking, seconds)
+        rows += scripted_rows(talking, seconds, piece_ms / 1000)
     Report("voice", rows).publish(json_file)
 
 

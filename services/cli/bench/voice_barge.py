@@ -35,8 +35,8 @@ def barge_rows(peers: Peers, count: int, rounds: int) -> list[Row]:
     (question,) = spoken_questions(1)
     interruptions = spoken(INTERRUPTIONS[:count])
     alarms = {"a cough": [_cough(seed) for seed in range(count)], "a “mm-hm”": spoken(BACKCHANNELS[:count])}
-    with voice(peers) as address, Console(stderr=True, highlight=False).status("speaking into answers"):
-        silent_ms, ducked_ms, late_bytes = asyncio.run(_interrupted(address, question, interruptions * rounds))
+    with voice(peers) as running, Console(stderr=True, highlight=False).status("speaking into answers"):
+        silent_ms, ducked_ms, late_bytes = asyncio.run(_interrupted(running.address, question, interruptions * rounds))
         rows = [
             Row(
                 f"user's speech to silence p{percent}",
@@ -50,7 +50,7 @@ def barge_rows(peers: Peers, count: int, rounds: int) -> list[Row]:
         ]
         rows.append(Row("audio of an answer after it was interrupted", late_bytes, "bytes"))
         for name, sounds in alarms.items():
-            rows += asyncio.run(_false_alarms(address, question, name, list(sounds) * rounds))
+            rows += asyncio.run(_false_alarms(running.address, question, name, list(sounds) * rounds))
     return rows
 
 

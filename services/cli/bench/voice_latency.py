@@ -70,8 +70,8 @@ def latency_rows(peers: Peers, callers: Sequence[int], questions: int, rounds: i
         times = {way: Times() for way in (ways if count == 1 else [""])}
         for number, way in itertools.product(range(rounds), times):
             told = f"{count} callers {way}, round {number + 1} of {rounds}"
-            with voice(peers, **ways[way]) as address, Console(stderr=True, highlight=False).status(told):
-                asyncio.run(_round(address, asked, count, times[way]))
+            with voice(peers, **ways[way]) as running, Console(stderr=True, highlight=False).status(told):
+                asyncio.run(_round(running.address, asked, count, times[way]))
         rows += _rows(count, times)
         if count == 1:
             rows.append(_right(times[""], asyncio.run(_typed(peers["LEDGE_RAG_ADDRESS"], asked))))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import psutil
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 from rich.console import Console
@@ -22,8 +23,6 @@ ASR_MS, LLM_MS, TTS_MS = 100.0, 350.0, 80.0
 neural voice take them."""
 ANSWER = "The pump house is twelve metres tall."
 SOFT_END_MS, SILENCE_MS = 190.0, 500.0
-PIECE_S = 0.04
-"""What a browser's microphone gives at a time, near enough."""
 WARM_UP_TURNS = 1
 MODEL = "scripted"
 
@@ -34,25 +33,36 @@ class Turns:
 
     added_ms: list[list[float]] = field(default_factory=list)
     """By session."""
+    elapsed_s: float = 0.0
+    cpu_s: float = 0.0
+    """Of the voice service."""
 
     @property
     def all_ms(self) -> list[float]:
         return [added_ms for session in self.added_ms for added_ms in session]
 
 
-def scripted_rows(sessions: Sequence[int], seconds: float) -> list[Row]:
+def scripted_rows(sessions: Sequence[int], seconds: float, piece_s: float) -> list[Row]:
     """The end of a turn told by the client, where the delays alone are known exactly; then found in the audio."""
     (said,) = spoken(SENTENCES[:1])
-    said = _whole_pieces(said)
+    said = _whole_pieces(said, piece_s)
     rows: list[Row] = []
-    with scripted_suite(ANSWER, asr_ms=ASR_MS, llm_ms=LLM_MS, tts_ms=TTS_MS) as peers, voice(peers) as address:
+    with scripted_suite(ANSWER, asr_ms=ASR_MS, llm_ms=LLM_MS, tts_ms=TTS_MS) as peers, voice(peers) as running:
         for manual in (True, False):
             for count in sessions:
                 told = f"{count} sessions, {'told' if manual else 'heard'} ends of turns"
                 with Console(stderr=True, highlight=False).status(told):
-                    turns = asyncio.run(_round(address, said, count, seconds, manual=manual))
+                    began_s, spent_s = time.perf_counter(), cpu_s(running.pid)
+                    turns = asyncio.run(_round(running.address, said, count, seconds, piece_s, manual=manual))
+                    turns.elapsed_s, turns.cpu_s = time.perf_counter() - began_s, cpu_s(running.pid) - spent_s
                 rows += _rows(count, turns, manual=manual)
     return rows
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has taken."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def alone_ms(*, manual: bool) -> float:
@@ -86,10 +96,16 @@ def _rows(count: int, turns: Turns, *, manual: bool) -> list[Row]:
             min(medians),
             note=f"{min(map(len, turns.added_ms))} to {max(map(len, turns.added_ms))} turns a session",
         ),
+        Row(
+            f"processor time of voice, {how}, {who}",
+            turns.cpu_s * 1000 / turns.elapsed_s / count,
+            "ms",
+            note="a second and session",
+        ),
     ]
 
 
-async def _round(address: str, said: Samples, count: int, seconds: float, *, manual: bool) -> Turns:
+async def _round(address: str, said: Samples, count: int, seconds: float, piece_s: float, *, manual: bool) -> Turns:
     turns = Turns([[] for _ in range(count)])
     kind = pb.TurnDetection.MANUAL if manual else pb.TurnDetection.SERVER
     async with open_channel(address) as channel:
@@ -97,13 +113,13 @@ async def _round(address: str, said: Samples, count: int, seconds: float, *, man
 
         async def session(number: int) -> None:
             detection = pb.TurnDetection(kind=kind)
-            async with Caller(stub, PIECE_S, model=MODEL, turn_detection=detection, language="en") as caller:
+            async with Caller(stub, piece_s, model=MODEL, turn_detection=detection, language="en") as caller:
                 # Not all at once: people are not in step.
-                caller.say(silence(PIECE_S * round(number * 2.0 / count / PIECE_S)))
+                caller.say(silence(piece_s * round(number * 2.0 / count / piece_s)))
                 ends_s = time.perf_counter() + seconds
                 taken = 0
                 while time.perf_counter() < ends_s or len(turns.added_ms[number]) == 0:
-                    added_ms = await _turn(caller, said, manual=manual)
+                    added_ms = await _turn(caller, said, piece_s, manual=manual)
                     taken += 1
                     if taken > WARM_UP_TURNS:
                         turns.added_ms[number].append(added_ms)
@@ -112,10 +128,10 @@ async def _round(address: str, said: Samples, count: int, seconds: float, *, man
     return turns
 
 
-async def _turn(caller: Caller, said: Samples, *, manual: bool) -> float:
+async def _turn(caller: Caller, said: Samples, piece_s: float, *, manual: bool) -> float:
     """Milliseconds that the first audio came later than the delays alone explain."""
     after = len(caller.heard)
-    caller.say(silence(PIECE_S * 5))
+    caller.say(silence(piece_s * 2))
     _, end_s = caller.say(said)
     if manual:
         # The last piece leaves when it is over; what ends the turn follows it.
@@ -132,7 +148,7 @@ async def _turn(caller: Caller, said: Samples, *, manual: bool) -> float:
     return (first.at_s - begun_s) * 1000 - alone_ms(manual=manual)
 
 
-def _whole_pieces(samples: Samples) -> Samples:
+def _whole_pieces(samples: Samples, piece_s: float) -> Samples:
     """With silence before, so that its last sample is a piece's last."""
-    size = round(PIECE_S * RATE_HZ)
+    size = round(piece_s * RATE_HZ)
     return np.pad(samples, (-len(samples) % size, 0))

@@ -37,10 +37,10 @@ def addresses(running: Mapping[str, RunningService]) -> Peers:
 
 
 @contextmanager
-def voice(peers: Peers, **settings: str) -> Iterator[str]:
-    """Address of a voice service before these peers."""
+def voice(peers: Peers, **settings: str) -> Iterator[RunningService]:
+    """A voice service before these peers."""
     with RunningService("voice", {"LEDGE_MAX_SESSIONS": "256", **peers, **settings}) as running:
-        yield running.address
+        yield running
 
 
 SCRIPT = """
