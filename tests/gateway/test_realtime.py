@@ -22,8 +22,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from services.gateway.realtime.client_secrets import MAX_SECRETS, ClientSecrets
-from services.kit.errors import InvalidInput, Overloaded, Unauthenticated
+from services.gateway.realtime.client_secrets import ClientSecrets
+from services.kit.errors import InvalidInput, Unauthenticated
 from tests.gateway.suite import GATEWAY, KEY, NO_PEERS, closing_all, start
 from tests.gateway.told_voice import Talk, ToldVoice, told_voice
 from tests.processes import ServiceProcess
@@ -256,23 +256,43 @@ async def test_a_client_secret_that_asks_for_nonsense_is_refused(door: Door) -> 
     assert response.json()["error"]["param"] == "expires_after.seconds"
 
 
-async def test_client_secrets_expire_and_are_bounded() -> None:
+async def test_client_secrets_expire() -> None:
     now_s = 1000.0
-    secrets = ClientSecrets(clock=lambda: now_s)
-    value, opened = secrets.make("ada", pb.Session(model="m"), wants_ledge=True, lives_s=60)
-    assert secrets.open(value) is opened
-    assert (opened.tenant, opened.session.model, opened.expires_at) == ("ada", "m", 1060)
-    for _ in range(MAX_SECRETS - 1):
-        secrets.make("eve", pb.Session(), wants_ledge=False, lives_s=600)
-    with pytest.raises(Overloaded) as full:
-        secrets.make("eve", pb.Session(), wants_ledge=False, lives_s=600)
-    assert full.value.retry_after_s == 60
+    secrets = ClientSecrets(["sk-ada"], clock=lambda: now_s)
+    value, made = secrets.make("ada", pb.Session(model="m"), wants_ledge=True, lives_s=60)
+    assert secrets.open(value) == made
+    assert (made.tenant, made.session.model, made.wants_ledge, made.expires_at) == ("ada", "m", True, 1060)
+    assert secrets.make("ada", pb.Session(model="m"), wants_ledge=True, lives_s=60)[0] != value
     now_s = 1060.0
     with pytest.raises(Unauthenticated):
         secrets.open(value)
-    secrets.make("eve", pb.Session(), wants_ledge=False, lives_s=600)
+
+
+async def test_a_client_secret_is_taken_by_every_gateway_with_the_same_keys_and_by_no_other() -> None:
+    value, made = ClientSecrets(["sk-ada", "sk-bob"]).make("ada", pb.Session(), wants_ledge=False, lives_s=60)
+    assert ClientSecrets(["sk-bob", "sk-ada"]).open(value) == made
+    for keys in (["sk-ada"], [], ["sk-ada", "sk-bob", "sk-eve"]):
+        with pytest.raises(Unauthenticated):
+            ClientSecrets(keys).open(value)
+
+
+async def test_a_client_secret_that_was_changed_opens_nothing() -> None:
+    secrets = ClientSecrets(["sk-ada"])
+    value, _ = secrets.make("ada", pb.Session(instructions="Be kind."), wants_ledge=False, lives_s=60)
+    changed = [
+        value[:place] + ("A" if value[place] != "A" else "B") + value[place + 1 :] for place in range(3, len(value))
+    ]
+    for wrong in (*changed, value[:-4], value + "AAAA", "ek_", "ek_?", "ek_ü", value[:20]):
+        with contextlib.suppress(Unauthenticated):
+            # The last letter of base64 may hold bits that mean nothing.
+            assert secrets.open(wrong).session.instructions == "Be kind."
+            assert wrong[:-1] == value[:-1]
+
+
+async def test_a_client_secret_has_room_in_a_header() -> None:
+    long = "".join(str(number) for number in range(5000))
     with pytest.raises(InvalidInput):
-        secrets.make("eve", pb.Session(instructions="x" * 70_000), wants_ledge=False, lives_s=600)
+        ClientSecrets([]).make("ada", pb.Session(instructions=long), wants_ledge=False, lives_s=60)
 
 
 async def test_a_socket_that_drops_ends_the_call_at_once(door: Door) -> None:

@@ -30,7 +30,7 @@ class RealtimeDoor:
 
     def __init__(self, config: GatewayConfig, peers: Peers) -> None:
         self.names = Names(peers.aliases, peers.voice_aliases, peers.rag_model)
-        self.secrets = ClientSecrets()
+        self.secrets = ClientSecrets(config.keys())
         self._peers = peers
         self._admission = Admission(Keys(config.keys()), self.secrets, frozenset(config.cors_allow_origins), self.names)
         self._max_sessions = config.max_realtime_sessions
