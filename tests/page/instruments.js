@@ -1,17 +1,25 @@
 // What a test sees, hears and says inside the page, put there before the page's own scripts.
 //
 //   instruments.states    [[ms, state], …]: every state that the page showed
+//   instruments.loudest   what the level meter showed at most
 //   instruments.heard     Float32Arrays of 24 kHz: what went to the loudspeaker
 //   instruments.say(wav)  into the microphone, where the test has taken its place (`ownMicrophone`)
 
 (() => {
-  const instruments = { states: [], heard: [], sockets: [] };
+  const instruments = { states: [], loudest: 0, heard: [], sockets: [] };
   window.instruments = instruments;
 
   new MutationObserver(() => {
     const state = document.body?.dataset.state;
     if (state && instruments.states.at(-1)?.[1] !== state) instruments.states.push([performance.now(), state]);
-  }).observe(document, { attributes: true, attributeFilter: ["data-state"], childList: true, subtree: true });
+    const level = Number(document.querySelector("#level")?.getAttribute("aria-valuenow") ?? 0);
+    instruments.loudest = Math.max(instruments.loudest, level);
+  }).observe(document, {
+    attributes: true,
+    attributeFilter: ["data-state", "aria-valuenow"],
+    childList: true,
+    subtree: true,
+  });
 
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (target, ...rest) {
