@@ -13,11 +13,12 @@ from services.voice import inputs as on
 from services.voice.answers import Answers
 from services.voice.config import VoiceConfig
 from services.voice.faults import Fault, told
-from services.voice.floor import Floor, Wanted
+from services.voice.floor import Floor
 from services.voice.hearing import Hearing
 from services.voice.output_items import new_id
-from services.voice.reply import Listeners, Reply, Surroundings
+from services.voice.reply import Reply
 from services.voice.settings import check_tools, later_settings, rules_of
+from services.voice.surroundings import Listeners, Surroundings, Wanted
 
 MAX_AUDIO_BYTES = 2**20
 LEAST_AUDIO_MS = 100
@@ -58,7 +59,7 @@ class ClientEvents:
                 await self._hearing.forget()
                 async with floor.lock:
                     await floor.happens(on.TurnLost())
-                    floor.forget_audio()
+                    floor.turns.forget_audio()
                     await self._tell(pb.ConverseResponse(audio_cleared=pb.AudioCleared()))
             case event:
                 async with floor.lock:
@@ -101,10 +102,11 @@ class ClientEvents:
         await self._hearing.feed(audio)
 
     async def _commit_audio(self) -> None:
-        if self._floor.buffered_ms < LEAST_AUDIO_MS:
+        buffered_ms = self._floor.turns.buffered_ms
+        if buffered_ms < LEAST_AUDIO_MS:
             raise Fault(
                 "input_audio_buffer_commit_empty",
-                f"the buffer holds {self._floor.buffered_ms:.0f} ms of audio; a turn has {LEAST_AUDIO_MS} at least",
+                f"the buffer holds {buffered_ms:.0f} ms of audio; a turn has {LEAST_AUDIO_MS} at least",
             )
         await self._floor.words_are_there()
         async with self._floor.lock:
@@ -113,7 +115,7 @@ class ClientEvents:
 
     async def _change_session(self, asked: pb.Session) -> None:
         floor = self._floor
-        settings = later_settings(floor.settings, asked, audio_waits=floor.buffered_ms > 0)
+        settings = later_settings(floor.settings, asked, audio_waits=floor.turns.buffered_ms > 0)
         await self._answers.check_hotwords(settings)
         floor.settings = settings
         await self._hearing.change(settings)

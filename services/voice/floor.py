@@ -5,8 +5,6 @@ Each task of a session that has something to say comes here with the session's l
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from ledge.voice.v1 import voice_pb2 as pb
 
@@ -19,8 +17,10 @@ from services.voice.faults import Fault
 from services.voice.inputs import Input, Rules, Timer
 from services.voice.machine import step
 from services.voice.output_items import new_id
-from services.voice.reply import Listeners, Reply, Surroundings
+from services.voice.reply import Reply
+from services.voice.spoken_turns import SpokenTurns
 from services.voice.standing import Machine
+from services.voice.surroundings import Listeners, Surroundings, Wanted
 from services.voice.timings import Clock, HeardTimes, ReplyTimes
 
 log = logging.getLogger("ledge.voice")
@@ -31,26 +31,6 @@ REFUSALS = {
 SOON_MS = 500
 RECENT_CHARACTERS = 120
 """Some seconds: what was spoken longer ago does not come back as an echo."""
-
-
-@dataclass(slots=True)
-class SpokenTurn:
-    """What the machine's numbers do not tell of a turn."""
-
-    number: int
-    item_id: str
-    times: HeardTimes
-    language: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A response that the client asked for."""
-
-    request: pb.CreateResponse
-    settings: pb.Session
-    items: list[pb.Item] | None = None
-    """What to answer to; None: the conversation."""
 
 
 class Floor:
@@ -65,12 +45,11 @@ class Floor:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._replies: dict[int, Reply] = {}
-        self._turns: dict[int, SpokenTurn] = {}
         self._wanted: Wanted | None = None
         self._last_language = ""
-        self._heard_turn: SpokenTurn | None = None
-        self._audio_ms: Callable[[], float] = lambda: 0.0
-        self._committed_ms = 0.0
+        self.turns = SpokenTurns(
+            around.outbox, around.conversation, clock, lambda: self.settings.turn_detection.prefix_padding_ms
+        )
         self._is_hurried = False
         self._turn_settled = asyncio.Event()
 
@@ -82,26 +61,17 @@ class Floor:
     def machine(self) -> Machine:
         return self._machine
 
-    def measures_audio(self, audio_ms: Callable[[], float]) -> None:
-        """Tells how to know how much audio has come."""
-        self._audio_ms = audio_ms
-
-    @property
-    def buffered_ms(self) -> float:
-        """Audio that came since the last turn."""
-        return max(0.0, self._audio_ms() - self._committed_ms)
-
     def turn_item(self) -> str:
         """Id of the item that the open turn will be; empty where none is open."""
         turn = self._machine.turn
-        return self._turn(turn.number).item_id if turn is not None else ""
+        return self.turns.turn(turn.number).item_id if turn is not None else ""
 
     def noted(self, speech_ended_s: float | None = None, transcript_s: float | None = None, language: str = "") -> None:
         """What was found out of the open turn."""
         turn = self._machine.turn
         if turn is None:
             return
-        known = self._turn(turn.number)
+        known = self.turns.turn(turn.number)
         if speech_ended_s is not None:
             known.times.speech_ended_s = speech_ended_s
         if transcript_s is not None:
@@ -124,10 +94,13 @@ class Floor:
     async def happens(self, event: Input) -> None:
         """Holds the lock already. Raises Fault for what the client must not ask now."""
         self._machine, effects = step(self._machine, event, self._now_ms())
+        refusals = [effect.refusal for effect in effects if isinstance(effect, do.Refuse)]
         for effect in effects:
             await self._perform(effect)
         if self._machine.turn is None:
             self._turn_settled.set()
+        for refusal in refusals:
+            raise Fault(refusal.value, REFUSALS[refusal])
 
     async def says(self, event: Input) -> None:
         """The same, for who does not hold the lock."""
@@ -147,10 +120,6 @@ class Floor:
     async def stop(self) -> None:
         """The client does not play the answer any more."""
         await self.happens(on.ResponseUnwanted())
-
-    def forget_audio(self) -> None:
-        """What has come by now belongs to no turn."""
-        self._committed_ms = self._audio_ms()
 
     def hurry(self) -> None:
         """Nobody can interrupt any more."""
@@ -179,30 +148,17 @@ class Floor:
             case do.ShowState(state, previous):
                 changed = pb.StateChanged(state=state.name, previous=previous.name)
                 await self._tell(pb.ConverseResponse(state_changed=changed))
-            case do.TellSpeechStarted(number, offset_ms):
-                started = pb.SpeechStarted(audio_start_ms=self._padded(offset_ms), item_id=self._turn(number).item_id)
-                await self._tell(pb.ConverseResponse(speech_started=started))
-            case do.TellSpeechStopped(number, offset_ms):
-                stopped = pb.SpeechStopped(audio_end_ms=offset_ms, item_id=self._turn(number).item_id)
-                await self._tell(pb.ConverseResponse(speech_stopped=stopped))
-            case do.CommitTurn(number):
-                await self._commit(self._turn(number))
-            case do.TellTranscript(number, text, discarded):
-                await self._transcribed(self._turn(number), text, discarded)
-            case do.ForgetTurn(number):
-                turn = self._turns.pop(number, None)
-                if turn is not None:
-                    self._committed_ms = self._audio_ms()
-            case do.TellIdle(number):
-                now_ms = round(self._audio_ms())
-                idle = pb.IdleTimeout(
-                    item_id=self._turn(number).item_id, audio_start_ms=round(self._committed_ms), audio_end_ms=now_ms
-                )
-                await self._tell(pb.ConverseResponse(idle_timeout=idle))
+            case (
+                do.TellSpeechStarted()
+                | do.TellSpeechStopped()
+                | do.CommitTurn()
+                | do.TellTranscript()
+                | do.ForgetTurn()
+                | do.TellIdle()
+            ):
+                await self.turns.perform(effect)
             case do.SetTimer(timer, serial, after_ms):
                 self._set_timer(timer, serial, after_ms)
-            case do.Refuse(refusal):
-                raise Fault(refusal.value, REFUSALS[refusal])
             case do.Close():
                 self._around.outbox.close()
             case _:
@@ -215,7 +171,7 @@ class Floor:
             case do.Release(epoch):
                 reply = self._replies[epoch]
                 reply.times.speculative = True
-                reply.times.heard = self._heard_turn.times if self._heard_turn is not None else None
+                reply.times.heard = self._turn_heard()
                 metrics.SPECULATIONS.labels("right").inc()
                 await reply.release()
             case do.Discard(epoch):
@@ -251,63 +207,28 @@ class Floor:
                     await self._control(pb.PlaybackControl.RESUME, reply)
                 reply.start()
 
-    async def _commit(self, turn: SpokenTurn) -> None:
-        turn.times.endpoint_s = self._clock()
-        before_ms, self._committed_ms = self._committed_ms, self._audio_ms()
-        turn.times.audio_ms = max(0.0, self._committed_ms - before_ms)
-        content = pb.Content(input_audio_transcript="")
-        message = pb.Message(role=pb.Item.USER, content=[content])
-        item = pb.Item(id=turn.item_id, status=pb.Item.IN_PROGRESS, message=message)
-        previous = self._around.conversation.add(item)
-        committed = pb.AudioCommitted(previous_item_id=previous, item_id=item.id)
-        await self._tell(pb.ConverseResponse(audio_committed=committed))
-        await self._tell(pb.ConverseResponse(item_added=pb.ItemAdded(previous_item_id=previous, item=item)))
-
-    async def _transcribed(self, turn: SpokenTurn, text: str, discarded: int) -> None:
-        conversation = self._around.conversation
-        turn.times.discarded = discarded
-        self._last_language = turn.language or self._last_language
-        self._heard_turn = turn
-        self._turns.pop(turn.number, None)
-        if not conversation.has(turn.item_id):
-            return
-        item = conversation.get(turn.item_id)
-        item.message.content[0].input_audio_transcript = text
-        item.status = pb.Item.COMPLETED
-        completed = pb.TranscriptCompleted(
-            item_id=turn.item_id,
-            content_index=0,
-            text=text,
-            language=turn.language,
-            duration_ms=round(turn.times.audio_ms),
-        )
-        await self._tell(pb.ConverseResponse(transcript_completed=completed))
-        done = pb.ItemAdded(previous_item_id=conversation.previous(item.id), item=item)
-        await self._tell(pb.ConverseResponse(item_done=done))
-        for dropped in conversation.crowded_out():
-            await self._tell(pb.ConverseResponse(item_deleted=pb.ItemDeleted(item_id=dropped)))
-
     async def _begin(self, epoch: int, text: str | None) -> None:
         """A reply: to a turn that may not have ended, or to the conversation as it stands."""
         items = list(self._around.conversation.items())
-        wanted, heard = None, None
+        wanted: Wanted | None = None
+        heard: HeardTimes | None = None
         if text is not None:
             content = pb.Content(input_audio_transcript=text)
             items.append(pb.Item(message=pb.Message(role=pb.Item.USER, content=[content])))
-            language = self._turn(self._machine.turn.number).language if self._machine.turn else ""
+            language = self.turns.turn(self._machine.turn.number).language if self._machine.turn else ""
         else:
             wanted, self._wanted = self._wanted, None
             if wanted is not None and wanted.items is not None:
                 items = wanted.items
-            heard, self._heard_turn = self._heard_turn, None
-            language = heard.language if heard is not None else self._last_language
+            heard = self._turn_heard()
+            language = self._last_language
         reply = self.reply(Wanted(pb.CreateResponse(), self.settings) if wanted is None else wanted, items, language,
                            self._listeners(epoch))  # fmt: skip
         self._replies[epoch] = reply
         if self._is_hurried:
             reply.hurry()
         if text is None:
-            reply.times.heard = heard.times if heard is not None else None
+            reply.times.heard = heard
             await reply.release()
 
     def reply(self, wanted: Wanted, items: list[pb.Item], language: str, listeners: Listeners) -> Reply:
@@ -326,20 +247,20 @@ class Floor:
         times = ReplyTimes(self._clock(), self._clock)
         return Reply(self._around, question, response, times, listeners)
 
+    def _turn_heard(self) -> HeardTimes | None:
+        """The times of the turn that is answered; None where it was not spoken."""
+        heard, self.turns.heard = self.turns.heard, None
+        if heard is None:
+            return None
+        self._last_language = heard.language or self._last_language
+        return heard.times if heard.item_id == self._around.conversation.last else None
+
     def _listeners(self, epoch: int) -> Listeners:
         return Listeners(
             audio_began=lambda: self.says(on.AudioBegan(epoch)),
             ended=lambda plays_on: self.says(on.AnswerEnded(epoch, plays_on)),
             played_out=lambda: self.says(on.PlayedOut(epoch)),
         )
-
-    def _turn(self, number: int) -> SpokenTurn:
-        if number not in self._turns:
-            self._turns[number] = SpokenTurn(number, new_id("item"), HeardTimes(self._clock()))
-        return self._turns[number]
-
-    def _padded(self, offset_ms: int) -> int:
-        return max(0, offset_ms - self.settings.turn_detection.prefix_padding_ms)
 
     def _set_timer(self, timer: Timer, serial: int, after_ms: int) -> None:
         if timer in self._timers:

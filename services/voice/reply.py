@@ -10,8 +10,6 @@ A reply that is begun before its turn has ended is held: its events wait here, i
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import grpc
 from ledge.tts.v1 import tts_pb2
@@ -20,42 +18,18 @@ from ledge.voice.v1 import voice_pb2 as pb
 from services.kit.errors import LedgeError
 from services.kit.telemetry import tracer
 from services.voice import answering, metrics
-from services.voice.answering import Answerer, Question
-from services.voice.conversation import Conversation
+from services.voice.answering import Question
 from services.voice.faults import told
-from services.voice.outbox import Outbox
 from services.voice.output_items import OutputItems
-from services.voice.peers import Peers
 from services.voice.player import Player
 from services.voice.speaking import Speaking, pcm_bytes_per_ms, sample_bytes
 from services.voice.spoken_words import SpokenWords
+from services.voice.surroundings import Listeners, Surroundings
 from services.voice.timings import ReplyTimes
 from services.voice.voices import speech_of
 
 log = logging.getLogger("ledge.voice")
 MAX_ANSWER_CHARACTERS = 100_000
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What all replies of a session share."""
-
-    peers: Peers
-    outbox: Outbox
-    conversation: Conversation
-    answerer: Answerer
-    ahead_ms: float
-    by_clause: bool
-
-
-@dataclass(frozen=True)
-class Listeners:
-    """Who is told how a reply goes."""
-
-    audio_began: Callable[[], Awaitable[None]]
-    ended: Callable[[bool], Awaitable[None]]
-    """With whether it is still heard."""
-    played_out: Callable[[], Awaitable[None]]
 
 
 class Reply:

@@ -28,8 +28,8 @@ from services.voice.inputs import Words
 from services.voice.outbox import Outbox
 from services.voice.output_items import new_id
 from services.voice.peers import Peers
-from services.voice.reply import Surroundings
 from services.voice.settings import first_settings, rules_of
+from services.voice.surroundings import Surroundings
 from services.voice.words import finished, worth
 
 log = logging.getLogger("ledge.voice")
@@ -69,7 +69,7 @@ class Session:
         self._floor = Floor(around, settings, rules_of(settings, self._config), time.monotonic)
         self._outbox = outbox
         self._hearing = Hearing(self._peers, settings, self._config.soft_end_ms, self._sounds)
-        self._floor.measures_audio(lambda: self._hearing.fed_ms)
+        self._floor.turns.measures_audio(lambda: self._hearing.fed_ms)
         self._events = ClientEvents(self._floor, self._hearing, around, answers, self._config)
         state = pb.SessionState(id=new_id("sess"), session=settings)
         await outbox.put(pb.ConverseResponse(session_created=state))
