@@ -111,9 +111,17 @@ class Visitor:
     def expect_answer(self, words: str, number: int = -1) -> None:
         expect(self.answer(number).locator(".said")).to_contain_text(words, timeout=ANSWER_TIMEOUT_MS)
 
-    def say(self, audio: bytes) -> float:
-        """Into the microphone; returns when the last sample was said, in ms of the page."""
-        return float(self.page.evaluate("instruments.say", base64.b64encode(audio).decode()))
+    def say(self, audio: bytes) -> tuple[float, float]:
+        """Into the microphone; returns when the speech in it began and ended, in ms of the page."""
+        begin_ms, end_ms = self.page.evaluate("instruments.say", base64.b64encode(audio).decode())
+        samples, rate_hz = soundfile.read(io.BytesIO(audio))
+        loud = np.flatnonzero(np.abs(samples) > 0.01)
+        return begin_ms + 1000 * loud[0] / rate_hz, end_ms - 1000 * (len(samples) - loud[-1]) / rate_hz
+
+    def sounds(self) -> "np.ndarray[Any, Any]":
+        """Times, in ms of the page, at which something was heard from the loudspeaker."""
+        pieces = np.array(self.page.evaluate("instruments.sounds"))
+        return pieces[pieces[:, 1] > AUDIBLE, 0]
 
     def begin_saying(self, audio: bytes) -> None:
         """Into the microphone, while the test goes on."""

@@ -3,10 +3,11 @@
 //   instruments.states    [[ms, state], …]: every state that the page showed
 //   instruments.loudest   what the level meter showed at most
 //   instruments.heard     Float32Arrays of 24 kHz: what went to the loudspeaker
+//   instruments.sounds    [[ms, root mean square], …] of the same, each piece when it was played
 //   instruments.say(wav)  into the microphone, where the test has taken its place (`ownMicrophone`)
 
 (() => {
-  const instruments = { states: [], loudest: 0, heard: [], sockets: [] };
+  const instruments = { states: [], loudest: 0, heard: [], sounds: [], sockets: [] };
   window.instruments = instruments;
 
   new MutationObserver(() => {
@@ -25,7 +26,12 @@
   AudioNode.prototype.connect = function (target, ...rest) {
     if (target instanceof AudioDestinationNode) {
       const tap = this.context.createScriptProcessor(1024, 1, 1);
-      tap.onaudioprocess = ({ inputBuffer }) => instruments.heard.push(inputBuffer.getChannelData(0).slice());
+      tap.onaudioprocess = ({ inputBuffer }) => {
+        const piece = inputBuffer.getChannelData(0).slice();
+        instruments.heard.push(piece);
+        const energy = piece.reduce((sum, sample) => sum + sample * sample, 0);
+        instruments.sounds.push([performance.now(), Math.sqrt(energy / piece.length)]);
+      };
       connect.call(this, tap);
       connect.call(tap, target);
     }
@@ -47,15 +53,16 @@
       microphone = context.createMediaStreamDestination();
       return microphone.stream;
     };
-    // Returns when the last word is said: performance.now().
+    // Returns when it begins and when it ends: performance.now().
     instruments.say = async (wavBase64) => {
       const bytes = Uint8Array.from(atob(wavBase64), (character) => character.charCodeAt(0));
       const source = context.createBufferSource();
       source.buffer = await context.decodeAudioData(bytes.buffer);
       connect.call(source, microphone);
       source.start();
+      const beginMs = performance.now();
       await new Promise((resolve) => (source.onended = resolve));
-      return performance.now();
+      return [beginMs, performance.now()];
     };
   }
 

@@ -1,12 +1,23 @@
 """The whole way: a question spoken into the browser's microphone, answered from the documents, played and heard."""
 
+import json
 from pathlib import Path
 
 import httpx
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, AUDIBLE, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
+from tests.page.browser import (
+    ANSWER,
+    ANSWER_TIMEOUT_MS,
+    AUDIBLE,
+    OTHER,
+    OTHER_ANSWER,
+    PICTURES,
+    QUESTION,
+    Visitor,
+    spoken,
+)
 from tests.page.conftest import Open
 
 LAST_WORD = "side"
@@ -65,14 +76,23 @@ def test_a_question_asked_by_microphone_is_answered_aloud_with_its_sources(
 def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> None:
     visitor.find("#talk").click()
     visitor.expect_state("listening")
-    visitor.say(spoken(QUESTION, after_s=0.2))
+    _, asked_ms = visitor.say(spoken(QUESTION, after_s=0.2))
     visitor.expect_state("speaking")
     visitor.page.wait_for_timeout(1200)
-    visitor.say(spoken(OTHER))
+    interrupted_ms, _ = visitor.say(spoken(OTHER))
     visitor.expect_answer(OTHER_ANSWER)
     assert "interrupted" in visitor.states
     expect(visitor.answer(0)).to_have_class("turn assistant interrupted")
     visitor.picture("interrupted-by-voice")
+    visitor.expect_state("listening")
+    sounds_ms = visitor.sounds()
+    first_ms = sounds_ms[sounds_ms > asked_ms][0]
+    # The next answer begins after a pause in which the question was still being asked.
+    pause = np.flatnonzero(np.diff(sounds_ms) > 500)
+    last_ms = next(ms for ms in sounds_ms[pause] if ms > interrupted_ms)
+    assert last_ms < sounds_ms[-1]
+    told = {"end_of_speech_to_sound_ms": first_ms - asked_ms, "speech_to_silence_ms": last_ms - interrupted_ms}
+    (PICTURES / "timings.json").write_text(json.dumps({name: round(ms) for name, ms in told.items()}))
 
 
 def test_a_word_of_assent_stops_nothing_for_good(visitor: Visitor, url: str) -> None:
