@@ -25,6 +25,12 @@ Every service that is enabled, as YAML: name → its values over the defaults, a
   graceSeconds               from the order to end to the kill
 */}}
 {{- define "ledge.services" -}}
+{{- /* Asked for some two hundred times a render: worked out once, and kept where all templates look. */ -}}
+{{- if not (hasKey .Values "servicesMade") }}{{ $_ := set .Values "servicesMade" (include "ledge.makeServices" .) }}{{ end -}}
+{{ .Values.servicesMade }}
+{{- end }}
+
+{{- define "ledge.makeServices" -}}
 {{- $root := . -}}
 {{- $modules := include "ledge.modules" . | fromYaml -}}
 {{- $services := dict -}}
