@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.browser import ANSWER, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
 from tests.page.conftest import Open
 
+SPANISH = Path("/usr/share/apertium/modes/eng-spa.mode")
 MILL = "# The mill\n\nThe mill at Alder Ford grinds rye. It was built in 1802 by Ines Marlow.\n"
 
 
@@ -87,6 +88,19 @@ def test_the_page_speaks_the_language_of_the_browser(open_page: Open) -> None:
     expect(visitor.find("html")).to_have_attribute("lang", "es")
     expect(visitor.find("#state-name")).to_have_text("Listo")
     visitor.picture("spanish")
+
+
+@pytest.mark.skipif(not SPANISH.is_file(), reason="apertium-eng-spa is not installed: as root, `make packages`")
+def test_a_question_in_another_language_is_answered_in_it(visitor: Visitor) -> None:
+    visitor.find("#open-settings").click()
+    visitor.find("#language").select_option("es", timeout=ANSWER_TIMEOUT_MS)
+    visitor.picture("settings")
+    visitor.page.keyboard.press("Escape")
+    visitor.ask("¿Cuánto tiempo dura el periodo de prueba?")
+    visitor.expect_answer("seis meses")
+    expect(visitor.answer()).to_contain_text("translated from English", timeout=ANSWER_TIMEOUT_MS)
+    expect(visitor.answer()).to_contain_text("there is no voice of this language")
+    visitor.picture("answered-in-spanish")
 
 
 def test_a_document_dropped_in_is_read_asked_and_deleted(visitor: Visitor) -> None:

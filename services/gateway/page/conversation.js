@@ -89,7 +89,7 @@ export class Conversation extends EventTarget {
       const status = turn.status === "interrupted" ? "interrupted" : (AFTER_WHICH[response.status] ?? "done");
       const note = response.status_details?.error?.message ?? null;
       if (!turn.text && status !== "failed") this.#remove(turn.id);
-      else this.#change(turn, { status, note, degraded: response.ledge?.degraded ?? [] });
+      else this.#change(turn, { status, note, ...told(response.ledge) });
     }
   }
 
@@ -177,6 +177,8 @@ export class Conversation extends EventTarget {
     this.breakOff();
   }
 }
+
+const told = (ledge) => ({ degraded: ledge?.degraded ?? [], translatedFrom: ledge?.translated_from ?? null });
 
 function message(id, role, text) {
   return { id, type: "message", role, content: [{ type: role === "user" ? "input_text" : "output_text", text }] };

@@ -4,10 +4,11 @@ import { place } from "./conversation.js";
 import { byId, element } from "./elements.js";
 import { showPassage } from "./passage.js";
 import { timingsBar } from "./timings.js";
-import { translated } from "./words.js";
+import { language, translated } from "./words.js";
 
 const MARK = /\[(\d+)\]/g;
 const LAST_WORD = /(\S*)\s*$/;
+const KNOWN_LACKS = ["tts", "voice", "translation"];
 const NEAR_END_PX = 120;
 
 export class Thread {
@@ -59,19 +60,30 @@ function answered(turn) {
   if (turn.text || turn.status === "streaming") {
     parts.push(element("p", { class: "said" }, speaker("assistant"), ...withMarks(turn)));
   }
-  const note = noteOf(turn);
-  if (note) parts.push(element("p", { class: "note" }, note));
+  for (const note of notesOf(turn)) parts.push(element("p", { class: "note" }, note));
+  const asides = asidesOf(turn);
+  if (asides.length) parts.push(element("p", { class: "quiet" }, asides.join(" · ")));
   if (turn.citations.length) parts.push(sources(turn));
   const bar = turn.timings && timingsBar(turn.timings, turn.toEarMs);
   if (bar) parts.push(bar);
   return parts;
 }
 
-function noteOf({ status, note, degraded }) {
-  if (status === "interrupted") return translated("interrupted");
-  if (status === "broken") return translated("broken");
-  if (status === "failed") return [translated("failed"), note].filter(Boolean).join(" ");
-  return degraded?.length ? translated("degraded", { parts: degraded.join(", ") }) : null;
+function notesOf({ status, note }) {
+  if (status === "interrupted" || status === "broken") return [translated(status)];
+  return status === "failed" ? [[translated("failed"), note].filter(Boolean).join(" ")] : [];
+}
+
+// How the answer came about, where that was not as usual.
+function asidesOf({ degraded = [], translatedFrom }) {
+  const names = new Intl.DisplayNames([language], { type: "language" });
+  const known = degraded.filter((part) => KNOWN_LACKS.includes(part));
+  const others = degraded.filter((part) => !KNOWN_LACKS.includes(part));
+  return [
+    ...(translatedFrom ? [translated("translated-from", { language: names.of(translatedFrom) })] : []),
+    ...known.map((part) => translated(`degraded-${part}`)),
+    ...(others.length ? [translated("degraded", { parts: others.join(", ") })] : []),
+  ];
 }
 
 const speaker = (role) => element("span", { class: "unseen" }, `${translated(role)}: `);

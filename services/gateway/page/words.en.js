@@ -57,7 +57,11 @@ export default {
   "broken": "The connection broke off here.",
   "failed": "This could not be answered.",
   "not-heard": "This could not be written down.",
-  "degraded": "Answered without: {parts}",
+  "translated-from": "translated from {language}",
+  "degraded-tts": "not read aloud: nothing speaks just now",
+  "degraded-voice": "there is no voice of this language",
+  "degraded-translation": "not translated: no translation has this language",
+  "degraded": "answered without {parts}",
   "sources": "Sources",
   "open-passage": "Source {number}: {place}. Open the passage.",
 

@@ -57,7 +57,11 @@ export default {
   "broken": "Aquí se cortó la conexión.",
   "failed": "No se pudo responder.",
   "not-heard": "No se pudo transcribir.",
-  "degraded": "Respondido sin: {parts}",
+  "translated-from": "traducido del {language}",
+  "degraded-tts": "sin leer en voz alta: nada habla en este momento",
+  "degraded-voice": "no hay ninguna voz de este idioma",
+  "degraded-translation": "sin traducir: ninguna traducción tiene este idioma",
+  "degraded": "respondido sin {parts}",
   "sources": "Fuentes",
   "open-passage": "Fuente {number}: {place}. Abrir el pasaje.",
 
