@@ -37,6 +37,7 @@ MEMBERS = {
     "try": "services.cli.trial:command",
     "calibrate": "services.cli.calibrate:command",
     "calibrate-bild": "services.cli.calibrate_bild:command",
+    "train": "services.cli.train:app",
     "plan": "services.cli.plan:command",
     "bench": "services.cli.bench:app",
 }

@@ -7,6 +7,7 @@ A router is a JSON file, data with its provenance:
 ```
 
 `length` scores by the logarithm of the characters of the last user message: what every learned router has to beat.
+`lexical` is one that `ledge train router` made from outcomes; see services/hybrid/routing.
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 
 from ledge.llm.v1 import llm_pb2 as pb
 
+from services.hybrid.routing.lexical import LexicalRouter
 from services.kit.errors import InvalidInput, NotFound
 
 DEFAULT_LENGTH_THRESHOLD = math.log(400)
@@ -53,6 +55,11 @@ def load_router(path: Path | None) -> Router:
         raise NotFound(f"LEDGE_ROUTER_FILE: there is no {path}") from error
     except (OSError, ValueError) as error:
         raise InvalidInput(f"LEDGE_ROUTER_FILE: {path} cannot be read as JSON") from error
+    if isinstance(told, dict) and told.get("kind") == "lexical":
+        try:
+            return LexicalRouter.from_json(told)
+        except ValueError as error:
+            raise InvalidInput(f"LEDGE_ROUTER_FILE: {path}: {error}") from None
     match told:
         case {"kind": "length", "threshold": int() | float() as threshold} if math.isfinite(threshold):
             return LengthRouter(float(threshold))

@@ -19,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 PATIENCE_S = 60.0
-SLACK = 1.1
+SLACK = 1.2
 """How much longer than first-come would have kept the unluckiest of this busy spell anybody may wait."""
 GRACE_S = 0.5
 """Waits too short to mind, however short first-come's are."""

@@ -8,7 +8,7 @@ from services.cli.lazy import lazy_group
 
 NAMES = (
     *("llm", "embedding", "retrieval", "ingest", "rag", "orchestration"),
-    *("start", "tts", "asr", "translation", "voice", "bild", "gkt"),
+    *("start", "tts", "asr", "translation", "voice", "bild", "gkt", "length", "route"),
 )
 MEMBERS = {name: f"{__name__}.{name}:command" for name in NAMES if find_spec(f"{__name__}.{name}")}
 
