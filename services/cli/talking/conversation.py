@@ -74,9 +74,9 @@ class Conversation:
         await self._messages.put(pb.ConverseRequest(audio=audio))
 
     async def interrupt(self) -> None:
-        """Ends the answer that is under way, if one is."""
+        """Ends the answer that is under way or still heard, if one is."""
+        self._player.stop()
         if self._responding:
-            self._player.stop()
             await self._messages.put(pb.ConverseRequest(cancel_response=pb.CancelResponse()))
 
     async def end_turn(self) -> None:

@@ -12,6 +12,8 @@ from services.cli.talking.players import RATE_HZ
 from services.kit.errors import NotReady
 
 PIECE_MS = 40
+LATENCY_S = 0.08
+"""Of the speaker; less is more than a busy machine can keep up with, and more is heard after an interruption."""
 MAX_WAITING_PIECES = 250
 """Ten seconds that the service did not take; past it what was said first is forgotten."""
 INSTEAD = "use --file QUESTION.wav with -o ANSWER.wav, or --text"
@@ -97,7 +99,7 @@ def speaker() -> Iterator[Speaker]:
             channels=1,
             dtype="int16",
             callback=wanted,
-            latency="low",
+            latency=LATENCY_S,
         )
     except (devices.PortAudioError, ValueError) as error:
         raise NotReady(f"no speaker can be opened ({_reason(error)}): name a file with -o, or --mute") from error
