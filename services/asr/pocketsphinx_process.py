@@ -3,10 +3,12 @@
     {"do": "start", "mean": …}  begins an utterance, and drops one that is open
     {"do": "feed"} + samples    16-bit, 16 kHz → {"text": what was heard so far}
     {"do": "finish"}            → {"text": …, "words": [[text, start_s, end_s, confidence], …], "mean": …}
+    {"do": "mean"} + samples    → {"mean": of this beginning}, for a start anew; drops the utterance that is open
     {"do": "whole"} + samples   hears an utterance that is there from start to end, and answers as to finish
 
 `mean` tells how a channel sounds. A whole utterance is heard by its own, which is the most accurate; one that is heard
-while it is spoken needs that of an earlier utterance of the same stream, and is heard badly without.
+while it is spoken needs that of an earlier utterance of the same stream, or of its own beginning, and is heard badly
+without.
 """
 
 from typing import Any
@@ -35,6 +37,10 @@ class Listener:
                 return {"text": self._text()}, b""
             case "finish":
                 return self._finish(), b""
+            case "mean":
+                self._start("")
+                self._decoder.process_raw(payload, no_search=True, full_utt=True)
+                return {"mean": self._finish()["mean"]}, b""
             case "whole":
                 self._start("")
                 self._decoder.process_raw(payload, no_search=False, full_utt=True)

@@ -4,8 +4,8 @@ Its decoder holds the interpreter's lock, so decoders run in processes. An utter
 as long as one more stays free for utterances that have ended; else it waits in memory and is decoded at its end, in
 about a tenth of its length.
 
-The first utterance of a stream is decoded a second time when it is over: only then is it known how the stream sounds,
-and without that one word in six is wrong that is right with it.
+Only when some of a stream was heard is it known how it sounds, and without that one word in six is wrong that is right
+with it. So its first utterance is decoded anew after two seconds, while it is spoken; a shorter one when it is over.
 """
 
 import contextlib
@@ -22,6 +22,9 @@ from services.kit.worker_process import Worker, WorkerPool
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 2
 """Decoded in one call while an utterance is spoken."""
+ENOUGH_BYTES = 2 * SAMPLE_RATE_HZ * 2
+"""Two seconds, of which half a second is from before the speech. Of 363 words 54 were wrong so, and 51 where the whole
+utterance was decoded again at its end, which took six times as long."""
 LANGUAGE = "en-US"
 DEFAULT_WORKERS = 2
 
@@ -73,14 +76,17 @@ class _Decoded:
         self._audio = bytearray()
         self._decoded_bytes = 0
         self._heard: str | None = None
+        self._mean = session.mean
 
     async def feed(self, samples: Samples) -> None:
         self._audio += (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
         session = self._session
         if self._worker is None and session.live and session.pool.idle > session.kept_free:
             self._worker = await self._lease()
-            await self._worker.call({"do": "start", "mean": session.mean})
+            await self._worker.call({"do": "start", "mean": self._mean})
         if self._worker is not None:
+            if not self._mean and len(self._audio) >= ENOUGH_BYTES:
+                await self._begin_anew(self._worker)
             await self._decode(self._worker)
 
     async def partial(self) -> str | None:
@@ -93,7 +99,7 @@ class _Decoded:
         """Nothing was begun."""
 
     async def finish(self) -> Hypothesis:
-        if self._worker is not None and self._session.mean:
+        if self._worker is not None and self._mean:
             told, _ = await self._worker.call({"do": "finish"})
         else:
             worker = self._worker or await self._lease()
@@ -105,6 +111,12 @@ class _Decoded:
 
     async def _lease(self) -> Worker:
         return await self._stack.enter_async_context(self._session.pool.lease())
+
+    async def _begin_anew(self, worker: Worker) -> None:
+        told, _ = await worker.call({"do": "mean"}, bytes(self._audio))
+        self._mean = told["mean"]
+        await worker.call({"do": "start", "mean": self._mean})
+        self._decoded_bytes = 0
 
     async def _decode(self, worker: Worker) -> None:
         while self._decoded_bytes < len(self._audio):
