@@ -115,7 +115,9 @@ def wanted(step: Step) -> None:
 def unwanted(step: Step) -> None:
     """By the client."""
     if step.machine.is_heard:
-        stop(step, "client_cancelled")
+        # A client that hears of speech may be quicker to stop than we are to be sure of it.
+        interrupted = step.machine.turn is not None and step.machine.turn.is_pending
+        stop(step, "turn_detected" if interrupted else "client_cancelled")
     elif step.machine.wants_answer:
         step.now(wants_answer=False)
     else:

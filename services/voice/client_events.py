@@ -56,6 +56,7 @@ class ClientEvents:
             case "commit_audio":
                 await self._commit_audio()
             case "clear_audio":
+                await floor.words_are_there()
                 await self._hearing.forget()
                 async with floor.lock:
                     await floor.happens(on.TurnLost())
@@ -118,7 +119,8 @@ class ClientEvents:
         settings = later_settings(floor.settings, asked, audio_waits=floor.turns.buffered_ms > 0)
         await self._answers.check_hotwords(settings)
         floor.settings = settings
-        await self._hearing.change(settings)
+        if await self._hearing.change(settings):
+            await floor.happens(on.TurnLost())
         await floor.happens(on.RulesChanged(rules_of(settings, self._config)))
         state = pb.SessionState(id=self.session_id, session=settings)
         await self._tell(pb.ConverseResponse(session_updated=state))

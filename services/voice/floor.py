@@ -8,6 +8,7 @@ import logging
 
 from ledge.voice.v1 import voice_pb2 as pb
 
+from services.kit.errors import EngineFailed
 from services.voice import effects as do
 from services.voice import inputs as on
 from services.voice import metrics
@@ -28,6 +29,7 @@ REFUSALS = {
     Refusal.ACTIVE_RESPONSE: "a response is under way already",
     Refusal.NO_RESPONSE: "no response is under way",
 }
+WORDS_TIMEOUT_S = 15.0
 SOON_MS = 500
 RECENT_CHARACTERS = 120
 """Some seconds: what was spoken longer ago does not come back as an echo."""
@@ -95,8 +97,14 @@ class Floor:
         """Holds the lock already. Raises Fault for what the client must not ask now."""
         self._machine, effects = step(self._machine, event, self._now_ms())
         refusals = [effect.refusal for effect in effects if isinstance(effect, do.Refuse)]
-        for effect in effects:
-            await self._perform(effect)
+        try:
+            for effect in effects:
+                await self._perform(effect)
+        except Exception as error:
+            # Half a step leaves a session in which nothing can be relied on.
+            log.error("unexpected error", exc_info=error)
+            self._around.outbox.close(EngineFailed("the conversation failed; begin another"))
+            return
         if self._machine.turn is None:
             self._turn_settled.set()
         for refusal in refusals:
@@ -128,10 +136,14 @@ class Floor:
             reply.hurry()
 
     async def words_are_there(self) -> None:
-        """Waits while the words of a turn that the client has ended are awaited."""
-        while self._machine.turn is not None and self._machine.turn.is_ended:
-            self._turn_settled.clear()
-            await self._turn_settled.wait()
+        """Waits while the words of a turn that the client has ended are awaited; not for ever."""
+        try:
+            async with asyncio.timeout(WORDS_TIMEOUT_S):
+                while self._machine.turn is not None and self._machine.turn.is_ended:
+                    self._turn_settled.clear()
+                    await self._turn_settled.wait()
+        except TimeoutError:
+            await self.says(on.TurnLost())
 
     async def aclose(self) -> None:
         """Ends everything."""

@@ -14,7 +14,7 @@ from ledge.asr.v1 import asr_pb2
 from ledge.audio.v1 import audio_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.kit.errors import InvalidInput, LedgeError, NotFound
+from services.kit.errors import InvalidInput, LedgeError, NotFound, NotReady
 from services.kit.relay import relay
 from services.voice.faults import known_error
 from services.voice.peers import Peers
@@ -90,6 +90,7 @@ class Hearing:
         self._base_ms = 0
         self._retry_at_s = 0.0
         self._failure: LedgeError | None = None
+        self._is_finishing = False
         self._settings = settings
         self._bytes_per_ms = bytes_per_ms(settings.input_format)
         self._before_ms = 0.0
@@ -119,18 +120,21 @@ class Hearing:
 
     async def finish(self) -> None:
         """No more audio comes; `Finished` follows."""
+        self._is_finishing = True
         if self._task is None:
             await self._tell(Finished())
         else:
             await self._pieces.put(None)
 
-    async def change(self, settings: pb.Session) -> None:
-        """Another language, model or format is listened for from here on."""
+    async def change(self, settings: pb.Session) -> bool:
+        """Another language, model or format is listened for from here on; whether what was being said is lost by it."""
         same = _config(settings, self._soft_end_ms) == _config(self._settings, self._soft_end_ms)
         self._settings = settings
-        if not same:
-            await self.forget()
-            self._bytes_per_ms = bytes_per_ms(settings.input_format)
+        if same:
+            return False
+        await self.forget()
+        self._bytes_per_ms = bytes_per_ms(settings.input_format)
+        return True
 
     async def forget(self) -> None:
         """Drops what was said and not told yet."""
@@ -159,15 +163,19 @@ class Hearing:
                 async for event in events:
                     for sound in _sounds(event, self._base_ms):
                         await self._tell(sound)
+            if not self._is_finishing:
+                raise NotReady("the service that hears has ended the stream")
             await self._tell(Finished())
         except (grpc.aio.AioRpcError, LedgeError) as error:
-            self._task = None
-            self._failure = known_error(error)
-            # What is asked for is not there, and will not be until it is asked for otherwise.
-            for_good = isinstance(self._failure, InvalidInput | NotFound)
-            self._retry_at_s = math.inf if for_good else asyncio.get_running_loop().time() + RETRY_S
-            _drain(pieces)
-            await self._tell(Deaf(self._failure))
+            await self._failed(known_error(error), pieces)
+
+    async def _failed(self, failure: LedgeError, pieces: asyncio.Queue[bytes | int | None]) -> None:
+        self._task, self._failure = None, failure
+        # What is asked for is not there, and will not be until it is asked for otherwise.
+        for_good = isinstance(failure, InvalidInput | NotFound)
+        self._retry_at_s = math.inf if for_good else asyncio.get_running_loop().time() + RETRY_S
+        _drain(pieces)
+        await self._tell(Deaf(failure))
 
     async def _messages(
         self, pieces: asyncio.Queue[bytes | int | None]

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 
@@ -50,9 +51,10 @@ class Caller:
 
     async def ask(self, text: str, **response: Any) -> pb.ResponseState:
         """A typed question, and how its response ended."""
+        before = len(self.of("response_done"))
         await self.write(text)
         await self.send(create_response=pb.CreateResponse(**response))
-        return await self.done()
+        return await self.done(before + 1)
 
     async def wait(
         self, kind: str, count: int = 1, fits: Callable[[Any], bool] = lambda _: True, timeout_s: float = TIMEOUT_S
@@ -73,9 +75,9 @@ class Caller:
             raise AssertionError(f"never told {count} {kind}; told was {self.kinds()}; {self.failure}")
         return found()[count - 1]
 
-    async def done(self, count: int | None = None) -> pb.ResponseState:
-        """The next response's end."""
-        state: pb.ResponseState = await self.wait("response_done", len(self.of("response_done")) + 1 if count is None else count)  # noqa: E501  # fmt: skip
+    async def done(self, count: int = 1) -> pb.ResponseState:
+        """The end of a response."""
+        state: pb.ResponseState = await self.wait("response_done", count)
         return state
 
     async def in_state(self, state: str, count: int = 1) -> None:
@@ -135,6 +137,19 @@ async def calling(address: str, **session: Any) -> AsyncIterator[Caller]:
             caller.call.cancel()
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+
+async def refusal(address: str, first: pb.ConverseRequest) -> grpc.aio.AioRpcError:
+    """How a stream ends that begins with this message."""
+
+    async def requests() -> AsyncIterator[pb.ConverseRequest]:
+        yield first
+
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: Any = rpc.VoiceServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(stub.Converse(requests()).__aiter__())
+    return refused.value
 
 
 def saying(*words: str, **more: Any) -> pb.Transcription:

@@ -17,7 +17,7 @@ from ledge.voice.v1 import voice_pb2_grpc as rpc
 from tests.asr.asking import pcm, speech
 from tests.metrics import metric
 from tests.processes import ServiceProcess
-from tests.voice.calling import calling, heard_words, saying, spoken_for
+from tests.voice.calling import calling, heard_words, refusal, saying, spoken_for
 from tests.voice.conftest import Suite, a_voice
 
 CHAT = {"model": "scripted"}
@@ -130,12 +130,9 @@ async def test_a_caller_who_vanishes_leaves_nothing_behind(suite: Suite, doing: 
 
 async def test_one_session_too_many_is_told_when_to_come_again(suite: Suite) -> None:
     with a_voice(suite, LEDGE_MAX_SESSIONS="1") as voice:
-        async with calling(voice.address), grpc.aio.insecure_channel(voice.address) as channel:
-            call = rpc.VoiceServiceStub(channel).Converse()  # type: ignore[call-arg]
-            await call.write(pb.ConverseRequest(session=pb.Session()))
-            with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await call.read()
-    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        async with calling(voice.address):
+            refused = await refusal(voice.address, pb.ConverseRequest(session=pb.Session()))
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_caller_who_reads_nothing_is_cut_off(suite: Suite) -> None:

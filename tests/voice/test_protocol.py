@@ -10,7 +10,7 @@ from ledge.voice.v1 import voice_pb2_grpc as rpc
 
 from tests.asr.asking import pcm, silence
 from tests.processes import ServiceProcess
-from tests.voice.calling import Caller, calling, saying, spoken_for
+from tests.voice.calling import Caller, calling, refusal, saying, spoken_for
 from tests.voice.conftest import Suite, a_voice
 
 CHAT = {"model": "scripted", "speak": False}
@@ -23,8 +23,9 @@ def message(text: str, item_id: str = "", role: "pb.Item.Role" = pb.Item.USER) -
 
 
 async def create(caller: Caller, item: pb.Item, **place: Any) -> pb.ItemAdded:
+    before = len(caller.of("item_added"))
     await caller.send(create_item=pb.CreateItem(item=item, **place))
-    added: pb.ItemAdded = await caller.wait("item_added", len(caller.of("item_added")) + 1)
+    added: pb.ItemAdded = await caller.wait("item_added", before + 1)
     return added
 
 
@@ -43,7 +44,7 @@ async def test_items_are_put_where_they_belong_told_and_deleted(voice: ServicePr
         assert (error.code, error.event_id) == ("item_not_found", "gone")
         # The last item is what is answered.
         await caller.send(create_response=pb.CreateResponse())
-        done = await caller.done()
+        done = await caller.done(1)
     assert done.output[0].message.content[0].text == "You said: three"
 
 
@@ -132,7 +133,7 @@ async def test_a_model_calls_a_function_and_answers_by_what_it_told(voice: Servi
         output = pb.FunctionCallOutput(call_id=call.call_id, output="cold and wet")
         await create(caller, pb.Item(function_call_output=output))
         await caller.send(create_response=pb.CreateResponse())
-        answered = await caller.done()
+        answered = await caller.done(2)
     assert (call.name, call.arguments_json) == ("weather", '{"city": "Oslo"}')
     assert caller.of("arguments_done")[0].arguments_json == call.arguments_json
     assert "".join(delta.delta for delta in caller.of("arguments_delta")) == call.arguments_json
@@ -181,12 +182,8 @@ async def test_a_long_conversation_forgets_its_beginning(suite: Suite) -> None:
 
 @pytest.mark.parametrize("first", [pb.ConverseRequest(), pb.ConverseRequest(session=pb.Session(model="none"))])
 async def test_a_stream_that_does_not_begin_well_is_refused(voice: ServiceProcess, first: pb.ConverseRequest) -> None:
-    async with grpc.aio.insecure_channel(voice.address) as channel:
-        call: Any = rpc.VoiceServiceStub(channel).Converse()  # type: ignore[call-arg]
-        await call.write(first)
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await call.read()
-    assert refused.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
+    refused = await refusal(voice.address, first)
+    assert refused.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
 
 
 async def test_models_are_listed_with_the_documents_first(voice: ServiceProcess) -> None:
