@@ -68,7 +68,7 @@ class Starting:
             self.load(archive)
         if images:
             self._done("images loaded")
-        self.place.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s")
+        self.place.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s")
         self._done("names are answered")
 
     def load(self, archive: Path) -> None:
@@ -174,7 +174,7 @@ class Starting:
             "--kubelet-preferred-address-types=InternalIP",
             "--profiling=false",
         )
-        self._wait("kube-apiserver", lambda: self.place.kubectl("get", "--raw", "/readyz", check=False) == "ok", 90)
+        self._wait("kube-apiserver", lambda: self.place.kubectl("get", "--raw", "/readyz", check=False) == "ok")
 
     def _start_node(self) -> None:
         place = self.place
@@ -241,7 +241,7 @@ class Starting:
                 cwd="/",
             )
 
-    def _wait(self, what: str, come: Callable[[], bool], timeout_s: float = 60) -> None:
+    def _wait(self, what: str, come: Callable[[], bool], timeout_s: float = 180) -> None:
         until_s = time.monotonic() + timeout_s
         while not come():
             if time.monotonic() > until_s:
