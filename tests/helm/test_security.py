@@ -53,6 +53,13 @@ def test_services_names_do_not_become_settings() -> None:
         assert pod["spec"]["enableServiceLinks"] is False, name
 
 
+def test_no_program_is_taken_from_where_it_may_be_written() -> None:
+    # The images' working directory is /tmp, and Python would look for modules there first.
+    for name, pod in render().pods():
+        for container in containers(pod):
+            assert {"name": "PYTHONSAFEPATH", "value": "1"} in container["env"], name
+
+
 def test_every_container_is_bounded() -> None:
     for name, pod in render(SECURED).pods():
         for container in containers(pod):

@@ -4,6 +4,7 @@
 {{- $service := .service -}}
 {{- $env := dict
       "HOME" "/tmp"
+      "PYTHONSAFEPATH" "1"
       "LEDGE_HOST" "0.0.0.0"
       "LEDGE_PORT" (toString $service.port)
       "LEDGE_LOG_LEVEL" $values.logging.level
@@ -47,7 +48,10 @@
 {{-   end -}}
 {{- end -}}
 {{- range $name, $value := include "ledge.gpuEnvironment" . | fromYaml }}{{ $_ := set $env $name $value }}{{ end -}}
-{{- range $name, $value := $service.env }}{{ $_ := set $env $name (include "ledge.text" $value) }}{{ end -}}
+{{- range $name, $value := $service.env -}}
+{{- /* null takes back what values below it say, and what the chart works out stays. */ -}}
+{{-   if not (kindIs "invalid" $value) }}{{ $_ := set $env $name (include "ledge.text" $value) }}{{ end -}}
+{{- end -}}
 {{- range $name, $from := $service.envSecrets }}{{ $_ := unset $env $name }}{{ $_ := set $secrets $name $from }}{{ end -}}
 {{- range $name, $value := $env }}
 - name: {{ $name }}
@@ -60,6 +64,14 @@
       name: {{ $from.name }}
       key: {{ $from.key }}
 {{- end }}
+{{- end }}
+
+{{/* What every container of the command line has: a place to write, from which no program is taken. */}}
+{{- define "ledge.commonEnvironment" -}}
+- name: HOME
+  value: /tmp
+- name: PYTHONSAFEPATH
+  value: "1"
 {{- end }}
 
 {{/*

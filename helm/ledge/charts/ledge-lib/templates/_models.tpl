@@ -37,8 +37,7 @@ nobody will bring them it fails at once and names the files.
     - {{ . }}
     {{- end }}
   env:
-    - name: HOME
-      value: /tmp
+    {{- include "ledge.commonEnvironment" . | nindent 4 }}
     - name: LEDGE_MODELS_DIR
       value: /models
     {{- if $models.catalog }}
@@ -121,8 +120,7 @@ spec:
     {{- toYaml .models | nindent 4 }}
   {{- end }}
   env:
-    - name: HOME
-      value: /tmp
+    {{- include "ledge.commonEnvironment" . | nindent 4 }}
     - name: LEDGE_MODELS_DIR
       value: /models
     {{- if $models.catalog }}
@@ -134,8 +132,10 @@ spec:
       value: "1"
     {{- end }}
     {{- range $name, $value := $models.env }}
+    {{- if not (kindIs "invalid" $value) }}
     - name: {{ $name }}
       value: {{ include "ledge.text" $value | quote }}
+    {{- end }}
     {{- end }}
     {{- with $models.hubToken }}
     - name: LEDGE_HUB_TOKEN

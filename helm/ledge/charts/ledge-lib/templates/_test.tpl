@@ -25,8 +25,7 @@
   command: [ledge, try, {{ .service.module }}]
   args: [--address, "{{ include "ledge.fullname" $root }}-{{ .name }}:{{ .service.port }}"]
   env:
-    - name: HOME
-      value: /tmp
+    {{- include "ledge.commonEnvironment" . | nindent 4 }}
     {{- if $values.tls.enabled }}
     - name: LEDGE_TLS_CA_FILE
       value: /etc/ledge/tls/ca.crt
