@@ -18,7 +18,7 @@ SPDX_EXPRESSION = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+()-]+)
 
 def main() -> None:
     target = Path(sys.argv[1])
-    components = sorted([*_debian(DPKG), *_python()], key=lambda each: str(each["purl"]))
+    components = sorted([*debian_packages(DPKG), *python_packages()], key=lambda each: str(each["purl"]))
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -29,7 +29,7 @@ def main() -> None:
     target.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
 
 
-def _debian(status: Path) -> Iterator[dict[str, Any]]:
+def debian_packages(status: Path) -> Iterator[dict[str, Any]]:
     if not status.is_file():
         return
     for paragraph in status.read_text(encoding="utf-8", errors="replace").split("\n\n"):
@@ -42,7 +42,7 @@ def _debian(status: Path) -> Iterator[dict[str, Any]]:
             yield {"type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl}
 
 
-def _python() -> Iterator[dict[str, Any]]:
+def python_packages() -> Iterator[dict[str, Any]]:
     site = f"/opt/ledge/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
     for distribution in metadata.distributions(path=[site]):
         name = re.sub(r"[-_.]+", "-", distribution.name).lower()

@@ -139,3 +139,20 @@ def test_the_archive_of_a_program_is_the_same_each_time(tmp_path: Path) -> None:
         layer = archive.extractfile("layer.tar").read()  # type: ignore[union-attr]
     assert manifest[0]["RepoTags"] == ["docker.io/x/y:1"]
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
+
+
+def test_the_bill_of_materials_names_installed_packages_alone(tmp_path: Path) -> None:
+    sys.path.insert(0, str(IMAGES))
+    try:
+        import sbom
+    finally:
+        sys.path.pop(0)
+    status = tmp_path / "status"
+    status.write_text(
+        "Package: libstdc++6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 12.2.0-14+deb12u1\n"
+        "Description: the library\n with: a second line\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
+    )
+    (found,) = sbom.debian_packages(status)
+    assert found["purl"] == "pkg:deb/debian/libstdc++6@12.2.0-14%2Bdeb12u1?arch=amd64"
+    assert list(sbom.debian_packages(tmp_path / "no-dpkg-here")) == []
