@@ -123,12 +123,16 @@ def _asked(hybrid: pb.Hybrid) -> Mode | None:
 
 
 def _hindrance(mode: Mode, request: Request) -> str:
-    """Why a mode that joins two models' texts cannot make this answer; empty where it can."""
+    """Why the mode cannot make this answer; empty where it can."""
+    if isinstance(request, pb.CompleteRequest) and request.WhichOneof("input") == "token_ids":
+        return "token ids mean other things to other models: name the one that they are of"
     if mode not in (Mode.GUIDE, Mode.BILD):
         return ""
     sampling = request.sampling
     if isinstance(request, pb.CompleteRequest):
         return "it is for chats"
+    if sampling.logit_bias:
+        return "it holds no logit_bias, whose token ids are of one model"
     if request.tools and request.tool_choice.mode != pb.ToolChoice.NONE:
         return "it makes no tool calls"
     if request.constraint.WhichOneof("kind"):
@@ -140,7 +144,7 @@ def _hindrance(mode: Mode, request: Request) -> str:
     if sampling.HasField("top_logprobs"):
         return "it tells no log-probabilities"
     if mode is Mode.BILD and not _greedy(sampling):
-        return "it is greedy: set temperature to 0, and leave penalties, biases and min_p away"
+        return "it is greedy: set temperature to 0, and leave penalties and min_p away"
     return ""
 
 
@@ -152,7 +156,7 @@ def _greedy(sampling: pb.Sampling) -> bool:
         (sampling.repetition_penalty if sampling.HasField("repetition_penalty") else 1.0, 1.0),
     )
     greedy = sampling.HasField("temperature") and sampling.temperature == 0
-    return greedy and not sampling.logit_bias and all(value == neutral for value, neutral in plain)
+    return greedy and all(value == neutral for value, neutral in plain)
 
 
 def _question(request: Request) -> str:

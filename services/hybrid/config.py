@@ -23,6 +23,8 @@ class HybridConfig(ServiceConfig):
     """Certificate authorities (PEM) of the big model's service. Absent: `tls_ca_file`."""
     big_first_token_s: float = Field(20.0, gt=0, le=3600)
     """How long the big model may take to its first words before the little one answers, in seconds."""
+    call_timeout_s: float = Field(3600.0, gt=0, le=3600)
+    """Longest that an answer of either model may take where the caller allows more, in seconds."""
     model: str = "ledge-hybrid"
     """The name that both models go by together. A request may also name one of the two by its own id."""
 

@@ -141,6 +141,22 @@ async def test_a_completion_goes_to_either_model(llm: Any) -> None:
         assert "".join(event.delta for event in events).startswith(said)
 
 
+async def test_token_ids_go_to_the_model_that_they_are_of(llm: Any) -> None:
+    ids = pb.TokenIds(ids=[ord(letter) for letter in "hello"])
+    sampling = pb.Sampling(temperature=0, max_tokens=16)
+    for name, said in (("small", "the little one"), ("large", "The big one")):
+        answer = await llm.Complete(pb.CompleteRequest(token_ids=ids, sampling=sampling, model=name))
+        assert answer.choices[0].text.startswith(said)
+    cloud = pb.Hybrid(mode=pb.Hybrid.CLOUD)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await llm.Complete(pb.CompleteRequest(token_ids=ids, sampling=sampling, hybrid=cloud))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    biased = pb.Sampling(temperature=0, logit_bias={5: 1.0})
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await llm.Chat(chat("hello", "guide", sampling=biased))
+    assert "logit_bias" in str(refused.value.details())
+
+
 async def test_both_models_and_their_union_are_listed(llm: Any) -> None:
     models = (await llm.ListModels(pb.ListModelsRequest())).models
     assert models[0].id == "ledge-hybrid"

@@ -130,8 +130,9 @@ class RemoteVerifier:
 
 
 def _is_final(error: grpc.aio.AioRpcError) -> bool:
-    """Whether the service itself refused: asking it again changes nothing."""
-    return bool(upstream_details(error)) and error.code() is not grpc.StatusCode.UNAVAILABLE
+    """Whether the service itself refused: asking it again changes nothing. A session may also just be too old."""
+    passing = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    return bool(upstream_details(error)) and error.code() not in passing
 
 
 def _read(response: pb.VerifyResponse, step: Verify, ends: Collection[int]) -> Verdict:
