@@ -81,6 +81,8 @@ def latency_rows(peers: Peers, callers: Sequence[int], questions: int, rounds: i
 def _rows(count: int, times: Mapping[str, Times]) -> list[Row]:
     who = "1 caller" if count == 1 else f"{count} callers"
     ours = times[""]
+    if not all(other.first_audible_ms for other in times.values()):
+        raise EngineFailed("every answer began before its question had ended: the questions hold pauses")
     shares = f"{ours.right} of {ours.asked} right with their citation, {ours.speculative} begun speculatively"
     stages = ", ".join(
         f"{stage.removesuffix('_ms').replace('_', ' ')} {percentile(values, 50):.0f}"
