@@ -14,7 +14,7 @@ from services.gateway.peers import SESSION_SPARE_S, Peers
 from services.gateway.realtime.admission import PROTOCOL, Admission
 from services.gateway.realtime.client_secrets import ClientSecrets
 from services.gateway.realtime.names import Names
-from services.gateway.realtime.session import RealtimeSession
+from services.gateway.realtime.session import CONNECTION_LOST, RealtimeSession
 from services.kit import telemetry
 from services.kit.auth import Keys
 from services.kit.context import LOCAL_ONLY_KEY, CallContext, current_call, enter_call, is_local_only, request_id_of
@@ -50,6 +50,9 @@ class RealtimeDoor:
             status = 500
             try:
                 status = await self._serve(socket, call)
+            except OSError:
+                # Gone before it was let in, or told why not.
+                status = CONNECTION_LOST
             finally:
                 self._told(status, time.monotonic() - started_s)
 

@@ -69,15 +69,13 @@ class RealtimeSession:
         """Serves until either side ends; gives the code that the connection was closed with."""
         try:
             ended = await self._converse()
-        except (ClientLeft, WebSocketDisconnect) as left:
+        except ClientLeft as left:
             return left.code
         except asyncio.CancelledError:
             # The gateway has waited long enough for the answer under way.
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await self._socket.close(LEAVING, "the gateway is stopping")
+            await self._close(Ended(LEAVING, "the gateway is stopping"))
             raise
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await self._socket.close(ended.code, _short(ended.reason))
+        await self._close(ended)
         return ended.code
 
     async def _converse(self) -> Ended:
@@ -89,7 +87,7 @@ class RealtimeSession:
                 async for response in responses:
                     for event in self._server.write(response):
                         await self._send(event)
-        except (ClientLeft, WebSocketDisconnect):
+        except ClientLeft:
             raise
         except TimeoutError:
             if not lasts.expired():
@@ -116,11 +114,11 @@ class RealtimeSession:
             try:
                 if text is None:
                     raise EventRefused("events are JSON in text messages", code="invalid_event")
-                for told_ in self._client.read(text):
-                    if isinstance(told_, pb.ConverseRequest):
-                        yield told_
+                for asked in self._client.read(text):
+                    if isinstance(asked, pb.ConverseRequest):
+                        yield asked
                     else:
-                        await self._send(self._server.stamped(told_))
+                        await self._send(self._server.stamped(asked))
             except EventRefused as refused:
                 caused_by = event_id_of(text) if text else None
                 event = error_event(refused.message, "invalid_request_error", refused.code, refused.param, caused_by)
@@ -140,7 +138,17 @@ class RealtimeSession:
         await self._send(self._server.stamped(error_event(message, kind, code, None, None)))
 
     async def _send(self, event: Event) -> None:
-        await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+        try:
+            await self._socket.send_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+        except WebSocketDisconnect as gone:
+            raise ClientLeft(gone.code) from gone
+        except RuntimeError as gone:
+            # The other task has found it gone before.
+            raise ClientLeft(CONNECTION_LOST) from gone
+
+    async def _close(self, ended: Ended) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await self._socket.close(ended.code, _short(ended.reason))
 
 
 def _short(reason: str) -> str:
