@@ -13,6 +13,7 @@ import pytest
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 
+from services.kit import refused_uploads
 from services.tts.engines.scripted import TONE_MS, pitch_hz
 from tests.asr.asking import PCM_16K, RATE_HZ, Samples, pcm, silence, speech
 
@@ -20,6 +21,7 @@ PIECE_MS = 40
 PIECE_BYTES = RATE_HZ * 2 * PIECE_MS // 1000
 SPOKEN_HZ = 24_000
 TIMEOUT_S = 20.0
+refused_uploads.mend()
 
 
 @dataclass
