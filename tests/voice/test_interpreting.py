@@ -279,7 +279,9 @@ async def test_streams_side_by_side_hear_and_say_only_their_own(stub: Any) -> No
 async def test_a_client_that_does_not_read_is_not_heard_any_further_and_loses_nothing(stub: Any) -> None:
     utterance = pcm(speech("capital")) + pcm(silence(0.8))
     call = stub.TranslateSpeech()
-    await call.write(pb.TranslateSpeechRequest(config=pb.TranslateSpeechConfig(**ENGLISH, speak=True)))
+    speaking = pb.Speaking(rate=0.25, sample_rate_hz=48_000)
+    config = pb.TranslateSpeechConfig(**ENGLISH, speak=True, speaking=speaking)
+    await call.write(pb.TranslateSpeechRequest(config=config))
     written = 0
     try:
         while written < MANY:
@@ -289,6 +291,7 @@ async def test_a_client_that_does_not_read_is_not_heard_any_further_and_loses_no
     except TimeoutError:
         pass
     # What is under way waits in buffers of gRPC's, which hold some megabytes.
+    print("WRITTEN", written)
     assert 0 < written < MANY
     reading = asyncio.create_task(rest(call))
     await call.done_writing()

@@ -148,3 +148,25 @@ async def test_follow_ups_know_what_was_said_before(voice: ServiceProcess) -> No
     assert after.usage.input_tokens > beside.usage.input_tokens
     added = [event.item.id for event in caller.of("item_added")]
     assert beside.output[0].id not in added
+
+
+async def test_what_sounds_unfinished_is_waited_for(voice: ServiceProcess) -> None:
+    detection = pb.TurnDetection(kind=pb.TurnDetection.SEMANTIC, eagerness=pb.TurnDetection.HIGH)
+    endpoints_ms = {}
+    for last in ("tall", "the"):
+        said = saying("how", last, last, last, last)
+        async with calling(voice.address, turn_detection=detection, transcription=said, speak=False) as caller:
+            await caller.say(np.concatenate([spoken_for(1.6), silence(2)]))
+            await caller.done()
+            endpoints_ms[last] = caller.of("timings")[-1].endpoint_ms
+    assert endpoints_ms["tall"] < 1500 < 1900 < endpoints_ms["the"]
+
+
+async def test_a_long_silence_is_told_and_a_model_may_speak_into_it(voice: ServiceProcess) -> None:
+    detection = pb.TurnDetection(idle_timeout_ms=5000)
+    async with calling(voice.address, model="scripted", speak=False, turn_detection=detection) as caller:
+        await caller.ask("hello")
+        idle = await caller.wait("idle_timeout")
+        await caller.done(2)
+    assert caller.of("transcript_completed")[0].text == ""
+    assert caller.of("audio_committed")[0].item_id == idle.item_id
