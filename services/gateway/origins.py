@@ -15,8 +15,9 @@ def let_in(request: Request, origins: Collection[str], *, own: bool) -> bool:
     """Whether a request comes from no page, or from one of these origins.
 
     Args:
-        own: also from pages that this gateway served, by the name it was called by. A page that reaches it by a name of
-            its own (DNS rebinding) passes for such.
+        own: also from pages that this gateway served, by the name it was called by; the scheme is left out, since a
+            page behind an ingress that speaks TLS has another than the gateway. A page that reaches it by a name of its
+            own (DNS rebinding) passes for such.
     """
     origin = request.headers.get("origin", "")
-    return not origin or origin in origins or (own and origin == f"{request.url.scheme}://{request.url.netloc}")
+    return not origin or origin in origins or (own and origin.partition("://")[2] == request.url.netloc)
