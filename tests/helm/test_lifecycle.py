@@ -61,6 +61,8 @@ def test_probes_ask_for_the_services_that_the_programs_offer() -> None:
 def test_each_service_has_its_own_time_to_start() -> None:
     probe = render({}, "gpu-80g").container("llm")["startupProbe"]
     assert probe["failureThreshold"] * probe["periodSeconds"] == 1800
+    deployment = render({}, "gpu-80g").of("Deployment")[f"{RELEASE}-llm"]["spec"]
+    assert deployment["progressDeadlineSeconds"] > 1800
 
 
 def test_one_writer_is_replaced_and_the_others_are_rolled() -> None:

@@ -13,9 +13,10 @@ startupProbe:
   failureThreshold: {{ int $service.startupTimeoutSeconds }}
 readinessProbe:
   {{- include "ledge.probe" (dict "service" $service "tls" $tls "ready" true) | nindent 2 }}
+  # One that is merely busy keeps its callers: whom it cannot serve it refuses itself, and says when to come again.
   periodSeconds: 2
-  timeoutSeconds: 2
-  failureThreshold: 2
+  timeoutSeconds: 5
+  failureThreshold: 5
 livenessProbe:
   {{- include "ledge.probe" (dict "service" $service "tls" $tls "ready" false) | nindent 2 }}
   periodSeconds: 10

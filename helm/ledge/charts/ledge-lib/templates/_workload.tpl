@@ -17,6 +17,7 @@ spec:
   replicas: {{ int $service.replicas }}
   {{- end }}
   revisionHistoryLimit: 3
+  progressDeadlineSeconds: {{ add 600 $service.startupTimeoutSeconds | int }}
   strategy:
     {{- if include "ledge.recreates" . }}
     type: Recreate
