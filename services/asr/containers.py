@@ -53,7 +53,7 @@ def read_container(audio: bytes, container: str) -> Iterator[tuple[int, Samples]
                 if frame.sample_rate != stream.rate or frame.layout.nb_channels > MAX_CHANNELS:
                     raise InvalidInput("the audio changes its sample rate, or has too many channels")
                 for one in plain.resample(frame):
-                    pieces.append(mixed(one.to_ndarray().T))
+                    pieces.append(mixed(one.to_ndarray().T.astype(np.float32, copy=False)))
                     held += len(pieces[-1])
                 if held >= stream.rate * BLOCK_S:
                     yield stream.rate, np.concatenate(pieces)
