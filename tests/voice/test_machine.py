@@ -62,6 +62,10 @@ class Witness:
     """Turn → started, stopped."""
     committed: set[int] = field(default_factory=set)
     transcribed: set[int] = field(default_factory=set)
+    asked: dict[int, str] = field(default_factory=dict)
+    """Epoch → what a speculative answer was begun for."""
+    said: str = ""
+    """The last transcript."""
     timers: list[tuple[int, do.SetTimer]] = field(default_factory=list)
     state: State = State.IDLE
     closed: int = 0
@@ -81,8 +85,10 @@ class Witness:
             case do.Begin(epoch, text):
                 assert epoch > max(self.begun, default=0)
                 self.begun[epoch] = "told" if text is None else "held"
+                self.asked[epoch] = text or ""
             case do.Release(epoch):
                 assert self.begun[epoch] == "held"
+                assert self.asked[epoch] == self.said, "it answers what was said"
                 self.begun[epoch] = "told"
             case do.Discard(epoch):
                 assert self.begun[epoch] == "held", "what was told is not taken back"
@@ -108,7 +114,8 @@ class Witness:
                 assert turn not in self.committed
                 assert self.spoken.get(turn) != "started", "speech_stopped comes before the item"
                 self.committed.add(turn)
-            case do.TellTranscript(turn):
+            case do.TellTranscript(turn, text):
+                self.said = text
                 assert turn in self.committed
                 assert turn not in self.transcribed
                 self.transcribed.add(turn)
@@ -172,6 +179,7 @@ def test_whatever_happens_every_response_ends_once_and_every_start_of_speech_has
     assert "held" not in witness.begun.values()
     assert "started" not in witness.spoken.values()
     assert witness.transcribed <= witness.committed
+    assert not witness.machine.wants_answer, "who had to wait was answered"
 
 
 @settings(max_examples=300, deadline=None)
