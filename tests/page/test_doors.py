@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import expect
 
 from services.cli.local.config import LocalRunConfig
 from tests.ledge_command import Ledge
-from tests.page.browser import ANSWER, QUESTION
+from tests.page.browser import ANSWER, QUESTION, expect
 from tests.page.conftest import Open
 from tests.processes import service
 

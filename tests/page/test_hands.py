@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 
-from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, expect, spoken
 from tests.page.conftest import Open
 
 SPANISH = Path("/usr/share/apertium/modes/eng-spa.mode")

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
 
-from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, expect, spoken
 from tests.page.conftest import Open
 
 LOOKS: dict[str, dict[str, Any]] = {

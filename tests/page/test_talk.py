@@ -5,7 +5,6 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from playwright.sync_api import expect
 
 from tests.page.browser import (
     ANSWER,
@@ -16,6 +15,7 @@ from tests.page.browser import (
     PICTURES,
     QUESTION,
     Visitor,
+    expect,
     spoken,
 )
 from tests.page.conftest import Open

@@ -1,10 +1,9 @@
 """What a person sees when something breaks, and that the next question is answered."""
 
 import psutil
-from playwright.sync_api import expect
 
 from tests.ledge_command import Ledge
-from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, expect, spoken
 from tests.page.conftest import Open
 
 
