@@ -2,10 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from services.cli.terminal import open_console
 from services.kit.capacity.arithmetic import Lengths, Machine
 from services.kit.capacity.calibration import WITHIN
 from services.kit.capacity.measured import calibrated, read_measured
+from services.kit.capacity.plan_report import as_json, chart_values
 from services.kit.capacity.planning import Objective, Plan, Service, explain, plan, settings
 from services.kit.capacity.platforms import PLATFORMS, platform
 from services.kit.capacity.published import POINTS
@@ -73,47 +73,6 @@ def command(
         _write(values, chart_values(found))
     if json_file is not None:
         _write(json_file, json.dumps(as_json(found), indent=2) + "\n")
-
-
-def chart_values(found: Plan) -> str:
-    """Values for the chart, to lay over those of a profile: the llm service's settings."""
-    head = (
-        f"# {found.machine.shape.name} in {found.machine.format.name} on {found.machine.platform.name}, "
-        f"{found.lengths.prompt_tokens} tokens in, {found.lengths.answer_tokens} out.\n"
-        f"# Made by `ledge plan`; an expectation until `ledge bench llm` has measured it.\n"
-    )
-    return head + yaml.safe_dump({"services": {"llm": {"env": settings(found)}}}, sort_keys=False)
-
-
-def as_json(found: Plan) -> dict[str, Any]:
-    """The plan for programs, units in the names."""
-    return {
-        "model": found.machine.shape.name,
-        "format": found.machine.format.name,
-        "platform": found.machine.platform.name,
-        "efficiency": found.machine.platform.efficiency,
-        "efficiency_is_measured": found.machine.platform.fitted,
-        "weights_bytes": round(found.weights_bytes),
-        "cache_tokens": found.cache_tokens,
-        "fitting_answers": found.fits,
-        "largest_users_within_objective": found.largest,
-        "binding": found.binding,
-        "asked": _service_json(found.asked),
-        "curve": [_service_json(service) for service in found.curve],
-        "environment": settings(found),
-    }
-
-
-def _service_json(service: Service) -> dict[str, Any]:
-    return {
-        "users": service.users,
-        "served": service.served,
-        "user_tokens_per_s": round(service.step.user_tokens_per_s, 2),
-        "tokens_per_s": round(service.step.tokens_per_s, 1),
-        "first_token_s": round(service.first_token_s, 4),
-        "ceiling_tokens_per_s": round(service.ceiling_tokens_per_s, 1),
-        "binding": service.step.binding,
-    }
 
 
 def _calibrated(out: Console, machine: Machine, path: Path) -> Machine:

@@ -30,6 +30,7 @@ from services.gateway.routes import (
     metadata,
     models,
     page,
+    plan,
     ranking,
     realtime,
     rerank,
@@ -56,7 +57,7 @@ ROUTES = {
     "libretranslate": (libretranslate,),
     "rag blueprint": (blueprint_answers, blueprint_documents, blueprint_collections),
     "management": (health, metadata),
-    "page": (page,),
+    "page": (page, plan),
 }
 """The doors, one module each, under the name of whose clients they serve."""
 

@@ -1,4 +1,4 @@
-"""`/` and `/page/…`: the page to talk with the suite in a browser, from files that need no build."""
+"""`/`, `/plan` and `/page/…`: the page to talk with the suite in a browser, from files that need no build."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,13 @@ async def index(request: Request) -> Response:
     return await file("index.html", request)
 
 
+@router.head("/plan")
+@router.get("/plan")
+async def plan(request: Request) -> Response:
+    """How many users a machine serves, drawn; its figures are those of `/v1/plan`."""
+    return await file("plan.html", request)
+
+
 @router.head("/page/{name}")
 @router.get("/page/{name}")
 async def file(name: str, request: Request) -> Response:
@@ -45,4 +52,4 @@ async def file(name: str, request: Request) -> Response:
 
 def is_open(path: str) -> bool:
     """Whether a path is the page's, which holds no secret and is served without a key."""
-    return path == "/" or path.startswith("/page/")
+    return path in ("/", "/plan") or path.startswith("/page/")
