@@ -314,6 +314,20 @@ def test_silence_is_told_when_no_more_audio_can_follow(names: Names) -> None:
     assert event == {"type": "output_audio_buffer.cleared", "response_id": "resp_1"}
 
 
+def test_silence_is_asked_of_the_conversation_and_not_of_what_is_made_beside_it(names: Names) -> None:
+    view = view_of(SESSION)
+    writer = ServerEvents(view, names, 0)
+    beside = pb.ResponseState(id="resp_beside", out_of_band=True)
+    list(writer.write(pb.ConverseResponse(response_created=TOLD["response_created"])))
+    list(writer.write(pb.ConverseResponse(response_created=beside)))
+    [request] = read(names, {"type": "output_audio_buffer.clear"}, view)
+    assert request.cancel_response.response_id == "resp_1"
+    events = list(writer.write(pb.ConverseResponse(response_done=beside)))
+    assert [event["type"] for event in events] == ["response.done"]
+    events = list(writer.write(pb.ConverseResponse(response_done=RESPONSE)))
+    assert [event["type"] for event in events] == ["response.done", "output_audio_buffer.cleared"]
+
+
 def test_a_session_is_changed_field_by_field(names: Names) -> None:
     changed = change(
         names,

@@ -103,13 +103,15 @@ class ServerEvents:
         yield event
 
     def _response_created(self, state: pb.ResponseState) -> Iterator[Event]:
-        self._view.response_id = self._view.last_response_id = state.id
+        if not state.out_of_band:
+            self._view.response_id = self._view.last_response_id = state.id
         yield {"type": "response.created", "response": self._response(state)}
 
     def _response_done(self, state: pb.ResponseState) -> Iterator[Event]:
-        if self._view.response_id == state.id:
-            self._view.response_id = ""
         yield {"type": "response.done", "response": self._response(state)}
+        if self._view.response_id != state.id:
+            return
+        self._view.response_id = ""
         if self._view.clearing:
             self._view.clearing = False
             yield {"type": "output_audio_buffer.cleared", "response_id": state.id}

@@ -17,7 +17,7 @@ class SessionView:
     wants_ledge: bool = False
     """Whether the client asked for Ledge's own events; some give up at a type they do not know."""
     response_id: str = ""
-    """The response that is under way; empty: none."""
+    """The conversation's response that is under way; empty: none."""
     last_response_id: str = ""
     """The same when it has ended."""
     clearing: bool = False
