@@ -251,6 +251,14 @@ def test_an_existing_claim_is_used_as_it_is() -> None:
     assert claims == {"ours", "documents"}
 
 
+def test_documents_that_are_kept_nowhere_can_still_be_written() -> None:
+    rendered = render({"services": {"retrieval": {"persistence": {"enabled": False}}}})
+    spec = rendered.of("Deployment")[f"{RELEASE}-retrieval"]["spec"]["template"]["spec"]
+    assert {"name": "data", "emptyDir": {"sizeLimit": "10Gi"}} in spec["volumes"]
+    assert {"name": "data", "mountPath": "/data"} in spec["containers"][0]["volumeMounts"]
+    assert rendered.environment("retrieval")["LEDGE_DATA_DIR"] == "/data"
+
+
 def test_a_folder_of_the_node_becomes_a_volume_of_its_own() -> None:
     values = {"models": {"persistence": {"hostPath": "/srv/models"}}}
     rendered = render(values)

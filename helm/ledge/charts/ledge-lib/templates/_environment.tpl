@@ -19,7 +19,7 @@
 {{-   $_ := set $env "LEDGE_OFFLINE" "1" -}}
 {{-   if $values.models.catalog }}{{ $_ := set $env "LEDGE_MODELS_CATALOG" "/etc/ledge/catalog/models.yaml" }}{{ end -}}
 {{- end -}}
-{{- if $service.persistence.enabled }}{{ $_ := set $env "LEDGE_DATA_DIR" "/data" }}{{ end -}}
+{{- if or $service.persistence.enabled (eq $service.module "retrieval") }}{{ $_ := set $env "LEDGE_DATA_DIR" "/data" }}{{ end -}}
 {{- $services := include "ledge.services" .root | fromYaml -}}
 {{- $awaited := list -}}
 {{- range $service.peers -}}

@@ -116,6 +116,9 @@ spec:
 {{- if .service.persistence.enabled -}}
 {{-   $claim := .service.persistence.existingClaim | default (printf "%s-%s" $fullname .name) -}}
 {{-   $volumes = append $volumes (dict "name" "data" "persistentVolumeClaim" (dict "claimName" $claim)) -}}
+{{- else if eq .service.module "retrieval" -}}
+{{- /* It writes in any case; what it writes here ends with the pod, as the notes say. */ -}}
+{{-   $volumes = append $volumes (dict "name" "data" "emptyDir" (dict "sizeLimit" .service.persistence.size)) -}}
 {{- end -}}
 {{- if .service.files -}}
 {{-   $volumes = append $volumes (dict "name" "files" "configMap" (dict "name" (printf "%s-%s" $fullname .name))) -}}
