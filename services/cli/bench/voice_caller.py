@@ -127,11 +127,6 @@ class Caller:
         await self.until(lambda heard: heard.kind == "response_done", after)
         return answer_in(self.heard[after:])
 
-    def begun(self, after: int = 0) -> int:
-        """The number of events until the next response had begun."""
-        kinds = (place for place in range(after, len(self.heard)) if self.heard[place].kind == "response_created")
-        return next(kinds, len(self.heard))
-
     async def _requests(self) -> AsyncIterator[pb.ConverseRequest]:
         yield pb.ConverseRequest(session=self._session)
         self._began_s = time.perf_counter()

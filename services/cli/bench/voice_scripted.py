@@ -13,7 +13,7 @@ from rich.console import Console
 
 from services.cli.bench.asr_speech import RATE_HZ, SENTENCES, Samples, silence, spoken
 from services.cli.bench.report import Row, percentile
-from services.cli.bench.voice_caller import Caller, is_idle
+from services.cli.bench.voice_caller import PLAYED_HZ, Caller
 from services.cli.bench.voice_suite import scripted_suite, voice
 from services.kit.client import open_channel
 from services.kit.errors import EngineFailed
@@ -24,6 +24,8 @@ neural voice take them."""
 ANSWER = "The pump house is twelve metres tall."
 SOFT_END_MS, SILENCE_MS = 190.0, 500.0
 WARM_UP_TURNS = 1
+MARGIN_S = 0.3
+"""After an answer, until the next question."""
 MODEL = "scripted"
 
 
@@ -55,7 +57,7 @@ def scripted_rows(sessions: Sequence[int], seconds: float, piece_s: float) -> li
                     began_s, spent_s = time.perf_counter(), cpu_s(running.pid)
                     turns = asyncio.run(_round(running.address, said, count, seconds, piece_s, manual=manual))
                     turns.elapsed_s, turns.cpu_s = time.perf_counter() - began_s, cpu_s(running.pid) - spent_s
-                rows += _rows(count, turns, manual=manual)
+                rows += _rows(count, turns, piece_s, manual=manual)
     return rows
 
 
@@ -72,13 +74,15 @@ def alone_ms(*, manual: bool) -> float:
     return engines_ms if manual else max(SILENCE_MS, SOFT_END_MS + engines_ms)
 
 
-def _rows(count: int, turns: Turns, *, manual: bool) -> list[Row]:
+def _rows(count: int, turns: Turns, piece_s: float, *, manual: bool) -> list[Row]:
     who = f"{count} session{'s' if count > 1 else ''}"
     how = "the client ends the turn" if manual else "silence ends the turn"
     alone = alone_ms(manual=manual)
     added = turns.all_ms
     medians = [percentile(session, 50) + alone for session in turns.added_ms]
     baseline = f"the delays alone ({how})"
+    # Silence is known of when the piece that holds the last of it is there.
+    waits = "" if manual else f", of which up to {piece_s * 1000:.0f} for the piece that silence comes in"
     return [
         Row(
             f"first audio p95, {how}, {who}",
@@ -86,7 +90,7 @@ def _rows(count: int, turns: Turns, *, manual: bool) -> list[Row]:
             "ms",
             baseline,
             alone,
-            note=f"added: p50 {percentile(added, 50):.0f}, p95 {percentile(added, 95):.0f} ms; {len(added)} turns",
+            note=f"added: p50 {percentile(added, 50):.0f}, p95 {percentile(added, 95):.0f} ms{waits}; {len(added)} turns",
         ),
         Row(
             f"slowest session's median, {how}, {who}",
@@ -140,11 +144,11 @@ async def _turn(caller: Caller, said: Samples, piece_s: float, *, manual: bool) 
     else:
         begun_s = end_s
     answer = await caller.answer(after)
-    # Heard to its end, for what is said into an answer interrupts it.
-    await caller.until(is_idle, caller.begun(after))
     if answer.first_audible_s is None:
         raise EngineFailed(f"nothing was heard of an answer: {pb.ResponseState.Status.Name(answer.done.status)}")
     first = next(heard for heard in caller.heard[after:] if heard.kind == "audio_delta")
+    # Heard to its end, for what is said into an answer interrupts it.
+    await caller.reach(first.at_s + answer.audio_bytes / 2 / PLAYED_HZ + MARGIN_S)
     return (first.at_s - begun_s) * 1000 - alone_ms(manual=manual)
 
 
