@@ -28,7 +28,7 @@ from services.kit.lexical.model import write_json
 from services.kit.lexical.training import read_texts, train
 from services.llm.length import GUESSES
 
-MOST_TOKENS = 200
+MOST_TOKENS = 128
 TEMPLATES = (
     "Name one kind of {}. Answer with one word.", "Is it true that {} are old? Answer yes or no.",
     "Give a synonym of the word {}.", "Write one sentence about {}.", "What are {}?",
@@ -58,7 +58,7 @@ async def through_service(engine: str, count: int, slots: int, rounds: int, seed
     settings = {"LEDGE_ENGINE": engine, "LEDGE_SLOTS": str(slots), "LEDGE_QUEUE_CALLS": "1000"}
     generator = np.random.default_rng(seed)
     half = len(TOPICS) // 2
-    training = _questions(count * 2, TOPICS[:half], generator)
+    training = _questions(count, TOPICS[:half], generator)
     backlog = _questions(count, TOPICS[half:], generator)
     with tempfile.TemporaryDirectory() as folder, RunningService("llm", settings) as plain:
         learned = await _backlog(plain.address, training)
