@@ -75,6 +75,22 @@ def answered_again(visitor: Visitor) -> None:
     raise AssertionError("the suite never answered again")
 
 
+def test_by_plain_http_from_elsewhere_everything_can_be_written_and_read(url: str, open_page: Open) -> None:
+    """Browsers give such a page neither a microphone nor the means to play."""
+    elsewhere = url.replace("127.0.0.1", "ledge.test")
+    visitor = open_page("--host-resolver-rules=MAP ledge.test 127.0.0.1", at=elsewhere, own_microphone=False)
+    visitor.expected = ("Cross-Origin-Opener-Policy",)
+    visitor.expect_state("idle")
+    visitor.ask(QUESTION)
+    visitor.expect_answer(ANSWER)
+    expect(visitor.answer()).to_contain_text("to the first words")
+    visitor.expect_state("idle")
+    assert "error" not in visitor.states
+    visitor.find("#talk").click()
+    expect(visitor.find("#hint")).to_contain_text("https")
+    expect(visitor.find("#read-aloud")).to_be_disabled()
+
+
 def test_a_refused_microphone_is_told_and_writing_still_works(open_page: Open) -> None:
     visitor = open_page(own_microphone=False)
     visitor.expect_state("idle")

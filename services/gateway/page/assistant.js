@@ -163,7 +163,7 @@ export class Assistant extends EventTarget {
   // What is said and heard from here on answers an act of the person.
   #begin() {
     this.problem = null;
-    if (this.settings.chosen.readAloud) this.player.wake().catch((error) => this.#fail(error.message));
+    if (this.settings.readsAloud) this.player.wake().catch((error) => this.#fail(error.message));
     this.#changed();
   }
 

@@ -69,7 +69,7 @@ assistant.addEventListener("level", ({ detail }) => {
 // What is not read aloud is told to screen readers, once it is whole.
 assistant.conversation.addEventListener("turn", ({ detail: turn }) => {
   const isWhole = turn.role === "assistant" && turn.status === "done";
-  if (isWhole && !settings.chosen.readAloud) show(byId("announcer"), turn.text);
+  if (isWhole && !settings.readsAloud) show(byId("announcer"), turn.text);
 });
 
 // What a person does.

@@ -24,15 +24,21 @@ export class Settings extends EventTarget {
     this.#select("effort", EFFORTS.map((effort) => [effort, translated(`effort-${effort || "default"}`)]));
     this.#tick("read-aloud", "readAloud");
     this.#tick("barge-in", "bargeIn");
+    if (!isSecureContext) this.#cannotSound();
+  }
+
+  // Browsers let a page process sound only where they trust its address.
+  get readsAloud() {
+    return this.chosen.readAloud && isSecureContext;
   }
 
   // What the server is told of it.
   session(turnDetection) {
-    const { language, voice, collection, effort, readAloud } = this.chosen;
+    const { language, voice, collection, effort } = this.chosen;
     const pcm = { type: "audio/pcm", rate: 24000 };
     return {
       type: "realtime",
-      output_modalities: [readAloud ? "audio" : "text"],
+      output_modalities: [this.readsAloud ? "audio" : "text"],
       audio: {
         input: { format: pcm, turn_detection: turnDetection },
         output: { format: pcm, ...(voice ? { voice } : {}) },
@@ -67,6 +73,12 @@ export class Settings extends EventTarget {
     select.value = this.chosen[name];
     if (select.selectedIndex < 0) select.selectedIndex = 0;
     select.onchange = () => this.choose(name, select.value);
+  }
+
+  #cannotSound() {
+    const box = byId("read-aloud");
+    Object.assign(box, { checked: false, disabled: true });
+    box.nextElementSibling.textContent = translated("read-aloud-needs-https");
   }
 
   #tick(id, name) {

@@ -89,6 +89,7 @@ export default {
   "collection-name": "Name of the new collection",
   "collection-create": "Create",
   "read-aloud": "Read answers aloud",
+  "read-aloud-needs-https": "Answers are read aloud only at https addresses and on localhost",
   "effort": "Thoroughness",
   "effort-default": "As the suite is set up",
   "effort-fast": "Fast: quote the best passage",

@@ -89,6 +89,7 @@ export default {
   "collection-name": "Nombre de la nueva colección",
   "collection-create": "Crear",
   "read-aloud": "Leer las respuestas en voz alta",
+  "read-aloud-needs-https": "Las respuestas se leen en voz alta solo en direcciones https y en localhost",
   "effort": "Minuciosidad",
   "effort-default": "La configurada",
   "effort-fast": "Rápida: citar el mejor pasaje",
