@@ -81,6 +81,7 @@ def _rows(count: int, turns: Turns, piece_s: float, *, manual: bool) -> list[Row
     added = turns.all_ms
     medians = [percentile(session, 50) + alone for session in turns.added_ms]
     baseline = f"the delays alone ({how})"
+    told = f"p50 {percentile(added, 50):.0f}, p95 {percentile(added, 95):.0f}"
     # Silence is known of when the piece that holds the last of it is there.
     waits = "" if manual else f", of which up to {piece_s * 1000:.0f} for the piece that silence comes in"
     return [
@@ -90,7 +91,7 @@ def _rows(count: int, turns: Turns, piece_s: float, *, manual: bool) -> list[Row
             "ms",
             baseline,
             alone,
-            note=f"added: p50 {percentile(added, 50):.0f}, p95 {percentile(added, 95):.0f} ms{waits}; {len(added)} turns",
+            note=f"added: {told} ms{waits}; {len(added)} turns",
         ),
         Row(
             f"slowest session's median, {how}, {who}",
