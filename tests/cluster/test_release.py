@@ -77,7 +77,7 @@ def test_services_restart_one_after_the_other_under_load_without_a_failed_call(
     result = json.loads(printed or "null")
     assert result, errors
     assert result["calls"] > 10 * RATE_PER_S
-    assert result["failures"] == []
+    assert result["failures"] == [], result
 
 
 def test_uninstalling_leaves_only_the_claims(release: Release) -> None:
