@@ -41,10 +41,10 @@ def test_a_question_asked_by_microphone_is_answered_aloud_with_its_sources(
     visitor.expect_state("idle")
     visitor.find("#talk").click()
     visitor.expect_state("listening", "hearing")
-    visitor.expect_answer(ANSWER)
-    expect(visitor.find(".turn.user .said").first).to_contain_text("probation period")
     visitor.expect_state("speaking")
     visitor.picture("asked-by-microphone")
+    visitor.expect_answer(ANSWER)
+    expect(visitor.find(".turn.user .said").first).to_contain_text("probation period")
     visitor.expect_state("listening")
     states = visitor.states
     assert [state for state in states if state in ("hearing", "speaking")][:2] == ["hearing", "speaking"], states
@@ -78,7 +78,7 @@ def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> N
     visitor.expect_state("listening")
     _, asked_ms = visitor.say(spoken(QUESTION, after_s=0.2))
     visitor.expect_state("speaking")
-    visitor.page.wait_for_timeout(1200)
+    visitor.page.wait_for_timeout(300)
     interrupted_ms, _ = visitor.say(spoken(OTHER))
     visitor.expect_answer(OTHER_ANSWER)
     assert "interrupted" in visitor.states
