@@ -17,6 +17,24 @@ def test_a_reload_in_mid_answer_keeps_the_conversation(visitor: Visitor) -> None
     visitor.expect_answer("nine months", -1)
 
 
+def test_after_a_reload_an_answer_that_was_interrupted_counts_as_far_as_it_was_heard(visitor: Visitor) -> None:
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+    visitor.expect_answer("two weeks")
+    visitor.find("#interrupt").click()
+    expect(visitor.answer()).to_contain_text("interrupted")
+    visitor.page.wait_for_function("JSON.parse(sessionStorage['ledge-conversation']).at(-1).heard !== null")
+    sent: list[str] = []
+    visitor.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
+    visitor.page.reload()
+    visitor.expect_state("idle")
+    visitor.ask("And for controllers?")
+    visitor.expect_answer("nine months")
+    retold = [frame for frame in sent if "conversation.item.create" in frame]
+    assert QUESTION in retold[0]
+    assert not any("two weeks" in frame for frame in retold)
+
+
 def test_a_dropped_socket_is_told_and_comes_back(visitor: Visitor) -> None:
     visitor.ask(QUESTION)
     visitor.expect_state("speaking")

@@ -218,6 +218,9 @@ export class Assistant extends EventTarget {
     "error": ({ error }) => {
       if (!HARMLESS.includes(error.code)) this.#fail(error.message);
     },
+    "conversation.item.truncated": ({ item_id }) => {
+      this.connection.send({ type: "conversation.item.retrieve", item_id });
+    },
     "ledge.state": ({ state }) => (this.session = state),
     "input_audio_buffer.speech_started": () => {
       this.problem = null;

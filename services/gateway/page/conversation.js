@@ -55,6 +55,12 @@ export class Conversation extends EventTarget {
       const turn = this.find(item_id);
       if (turn) this.#change(turn, { status: "interrupted" });
     },
+    // What was heard of an answer: the whole of it stays to be read.
+    "conversation.item.retrieved": ({ item }) => {
+      const turn = this.find(item.id);
+      const [content] = item.content ?? [];
+      if (turn) this.#change(turn, { heard: content?.transcript ?? content?.text ?? "" });
+    },
     "response.output_item.added": ({ response_id, item }) => {
       if (item.type === "message") this.#change(this.#turn(item.id, "assistant"), { response: response_id });
     },
@@ -112,13 +118,13 @@ export class Conversation extends EventTarget {
     }
   }
 
-  // The events that tell a new session what was said before.
+  // The events that tell a new session what was said before, and heard.
   retold() {
-    const told = this.turns.filter((turn) => turn.text && turn.status !== "partial").slice(-RETOLD_TURNS);
-    return told.map((turn) => ({
-      type: "conversation.item.create",
-      item: message(turn.id, turn.role, turn.text),
-    }));
+    const told = this.turns
+      .map(({ id, role, status, text, heard }) => ({ id, role, status, text: heard ?? text }))
+      .filter((turn) => turn.text && turn.status !== "partial")
+      .slice(-RETOLD_TURNS);
+    return told.map(({ id, role, text }) => ({ type: "conversation.item.create", item: message(id, role, text) }));
   }
 
   clear() {
@@ -139,7 +145,7 @@ export class Conversation extends EventTarget {
     if (!turn) {
       const status = role === "user" ? "partial" : "streaming";
       turn = { id, role, status, text: "", stable: 0, note: null, response: null };
-      Object.assign(turn, { citations: [], timings: null, toEarMs: null });
+      Object.assign(turn, { heard: null, citations: [], timings: null, toEarMs: null });
       this.turns.push(turn);
       if (this.turns.length > MOST_TURNS) this.#remove(this.turns[0].id);
     }
