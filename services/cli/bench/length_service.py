@@ -19,6 +19,7 @@ import numpy as np
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
+from services.cli.bench.engine_settings import engine_settings
 from services.cli.bench.length_simulator import kendall
 from services.cli.bench.report import Row, percentile
 from services.cli.bench.running import RunningService
@@ -55,10 +56,10 @@ class Answered:
 
 async def through_service(engine: str, count: int, slots: int, rounds: int, seed: int) -> list[Row]:
     """Raises EngineFailed where the service does not start, and what its calls raise."""
-    settings = {"LEDGE_ENGINE": engine, "LEDGE_SLOTS": str(slots), "LEDGE_QUEUE_CALLS": "1000"}
+    settings = {**engine_settings(engine), "LEDGE_SLOTS": str(slots), "LEDGE_QUEUE_CALLS": "1000"}
     generator = np.random.default_rng(seed)
     half = len(TOPICS) // 2
-    training = _questions(count, TOPICS[:half], generator)
+    training = _questions(max(2 * len(TEMPLATES), count), TOPICS[:half], generator)
     backlog = _questions(count, TOPICS[half:], generator)
     with tempfile.TemporaryDirectory() as folder, RunningService("llm", settings) as plain:
         learned = await _backlog(plain.address, training)

@@ -15,6 +15,7 @@ import numpy as np
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
+from services.cli.bench.engine_settings import engine_settings
 from services.cli.bench.report import Row
 from services.cli.bench.running import RunningService
 from services.hybrid.routing.measures import auroc, interval
@@ -53,7 +54,7 @@ class Judged:
 async def self_assessment(engine: str, count: int, seed: int) -> list[Row]:
     """Raises EngineFailed where the engine tells no log-probabilities, and what its calls raise."""
     asked = questions(count, np.random.default_rng(seed))
-    with RunningService("llm", {"LEDGE_ENGINE": engine, "LEDGE_SLOTS": "1"}) as service:
+    with RunningService("llm", {**engine_settings(engine), "LEDGE_SLOTS": "1"}) as service:
         async with open_channel(service.address) as channel:
             await channel.channel_ready()
             stub = rpc.LlmServiceStub(channel)
