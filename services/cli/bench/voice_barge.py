@@ -96,7 +96,8 @@ async def _false_alarms(address: str, question: SpokenQuestion, name: str, sound
             stopped += heard.status != pb.ResponseState.COMPLETED
             noticed += heard.was_ducked
             # Heard otherwise the question has another answer, with which there is nothing to compare.
-            if heard.text == whole.text:
+            # What was stopped is counted above.
+            if heard.text == whole.text and heard.status == whole.status:
                 lost_s.append(max(0.0, whole.audio_s - heard.audio_s))
     count = len(sounds)
     note = f"{count} of them, of which {noticed} made the answer softer or paused it"
@@ -113,16 +114,14 @@ class _Whole:
     def __init__(self, heard: Sequence[Heard]) -> None:
         ends: dict[str, int] = {}
         self.was_ducked = any(one.kind == "playback_control" for one in heard)
-        self.status = pb.ResponseState.COMPLETED
-        self.text = answer_in(list(heard)).text
+        answer = answer_in(list(heard))
+        self.text, self.status = answer.text, answer.done.status
         for one in heard:
             if one.kind == "audio_delta":
                 delta = one.event.audio_delta
                 # Counted by where it stands: what is sent again after an alarm is no more of it.
                 end_ms = delta.offset_ms + len(delta.audio) * 1000 // 48_000
                 ends[delta.response_id] = max(ends.get(delta.response_id, 0), end_ms)
-            elif one.kind == "response_done":
-                self.status = one.event.response_done.status
         self.audio_s = next(iter(ends.values()), 0) / 1000
 
 
