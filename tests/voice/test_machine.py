@@ -11,6 +11,7 @@ from services.voice.effects import Effect, Refusal, State
 from services.voice.inputs import Input, Rules, Timer, Words
 from services.voice.machine import step
 from services.voice.standing import Machine
+from services.voice.turn_steps import MAX_TURN_CHARACTERS
 
 ANY_RULES = st.builds(
     Rules,
@@ -381,6 +382,26 @@ def test_a_silence_in_audio_that_came_faster_than_it_was_spoken_ends_the_turn() 
 def test_speech_without_words_is_no_turn() -> None:
     _, effects = talk(Machine(), on.SpeechBegan(0), on.SpeechPaused(400, 190), on.Heard("", Words.NONE))
     assert effects[-2:] == [do.TellSpeechStopped(1, 400), do.ForgetTurn(1)]
+
+
+def test_a_word_silences_the_player_before_the_answer_is_ended() -> None:
+    machine, _ = talk(Machine(), on.ResponseWanted(), on.AudioBegan(1), on.SpeechBegan(0))
+    _, effects = talk(machine, on.PartlyHeard(Words.SPEECH))
+    assert [effect for effect in effects if isinstance(effect, do.Halt | do.EndResponse)] == [
+        do.Halt(1),
+        do.EndResponse(1, "turn_detected"),
+    ]
+
+
+def test_of_speech_without_an_end_no_more_is_kept_than_has_room() -> None:
+    hour = [on.SpeechBegan(0)] + [
+        on.SpeechPaused(400, 190),
+        on.Heard("x" * 1000, Words.SPEECH),
+        on.SpeechBegan(500),
+    ] * 200
+    machine, _ = talk(Machine(), *hour)
+    assert machine.turn is not None
+    assert len(machine.turn.text) <= MAX_TURN_CHARACTERS + 1000
 
 
 def test_nobody_spoke_for_long() -> None:
