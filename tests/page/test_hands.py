@@ -63,6 +63,15 @@ def test_every_control_has_a_name_and_a_size_that_a_finger_can_hit(visitor: Visi
     expect(visitor.find("#state")).to_have_role("status")
 
 
+def test_on_the_narrowest_phone_nothing_is_beside_the_screen(open_page: Open) -> None:
+    """320 px: what WCAG asks of reflow."""
+    visitor = open_page(viewport={"width": 320, "height": 640})
+    visitor.expect_state("idle")
+    visitor.ask(QUESTION)
+    visitor.expect_answer(ANSWER)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") == 320
+
+
 def test_a_follow_up_is_understood_and_a_new_conversation_knows_nothing(visitor: Visitor, tmp_path: Path) -> None:
     visitor.ask(QUESTION)
     visitor.expect_answer(ANSWER, 0)
