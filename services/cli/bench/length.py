@@ -41,7 +41,7 @@ def command(
     ] = None,
     service: Annotated[bool, typer.Option(help="Also give a backlog to a real llm service.")] = False,
     engine: Annotated[str, typer.Option(help="Of that service.")] = "llamacpp",
-    questions: Annotated[int, typer.Option(min=12, max=480, help="Of that backlog.")] = 36,
+    questions: Annotated[int, typer.Option(min=12, max=480, help="Of that backlog.")] = 48,
     slots: Annotated[int, typer.Option(min=1, max=64, help="Of that service.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Of that backlog; medians are told.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the sample, the predictor's errors and the arrivals.")] = 1,

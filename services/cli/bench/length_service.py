@@ -29,7 +29,7 @@ from services.kit.lexical.model import write_json
 from services.kit.lexical.training import read_texts, train
 from services.llm.length import GUESSES
 
-MOST_TOKENS = 128
+MOST_TOKENS = 256
 TEMPLATES = (
     "Name one kind of {}. Answer with one word.", "Is it true that {} are old? Answer yes or no.",
     "Give a synonym of the word {}.", "Write one sentence about {}.", "What are {}?",
