@@ -57,6 +57,9 @@ with_docker() {
 with_buildah() {
   local target started base layout=build/images/oci
   storage=(--root "$cache/buildah" --runroot "${TMPDIR:-/tmp}/ledge-buildah-$(id -u)" --storage-driver overlay)
+  # One build at a time: whoever comes later waits. What an interrupted one left is removed with this one's own.
+  mkdir -p "$cache" && exec 9> "$cache/lock" && flock 9
+  trap 'buildah "${storage[@]}" rm --all >/dev/null 2>&1; umount "$cache/buildah/overlay" 2>/dev/null || true' EXIT
   if [ -z "${BASE:-}" ]; then
     started=$(date +%s)
     archive=$(deploy/images/base.sh "$cache")
