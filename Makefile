@@ -16,8 +16,9 @@ TORCH_NEEDED_MB := 8000
 .NOTPARALLEL:
 .SUFFIXES:
 .DELETE_ON_ERROR:
-# What the speech engines need of Debian; without it the suite starts without them, and says so.
-DEBIAN_PACKAGES := flite apertium-eng-spa
+# What the speech engines need of Debian (without it the suite starts without them, and says so), and llama.cpp's OpenMP,
+# which all but the barest installations have.
+DEBIAN_PACKAGES := flite apertium-eng-spa libgomp1
 # What the tests of the page need: a whole browser, since those that come with drivers have no microphone.
 BROWSER_PACKAGES := chromium fonts-liberation
 # A machine without a network is told soon.
@@ -59,7 +60,7 @@ packages: ## the Debian packages of the speech engines, as root; what needs them
 	@if dpkg-query -W $(DEBIAN_PACKAGES) >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(APT) update -qq \
 	  && $(APT) install -y -qq --no-install-recommends $(DEBIAN_PACKAGES); then echo "installed: $(DEBIAN_PACKAGES)"; \
-	else echo "for speech, on Debian or Ubuntu and as root: apt-get install $(DEBIAN_PACKAGES)"; fi
+	else echo "for speech and the language model, on Debian or Ubuntu and as root: apt-get install $(DEBIAN_PACKAGES)"; fi
 
 packages-browser: ## the browser of Debian that the page is tested in, as root
 	@if dpkg-query -W $(BROWSER_PACKAGES) >/dev/null 2>&1; then :; \
