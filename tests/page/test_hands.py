@@ -99,6 +99,17 @@ def test_the_page_speaks_the_language_of_the_browser(open_page: Open) -> None:
 
 
 @pytest.mark.skipif(not SPANISH.is_file(), reason="apertium-eng-spa is not installed: as root, `make packages`")
+def test_a_voice_that_is_there_no_more_is_not_asked_for(open_page: Open) -> None:
+    visitor = open_page()
+    visitor.expect_state("idle")
+    visitor.page.evaluate("localStorage['ledge-settings'] = JSON.stringify({ voice: 'gone', language: 'xx' })")
+    visitor.page.reload()
+    visitor.expect_state("idle")
+    visitor.page.wait_for_function("document.querySelectorAll('#voice option').length > 1")
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+
+
 def test_a_question_in_another_language_is_answered_in_it(visitor: Visitor) -> None:
     visitor.find("#open-settings").click()
     visitor.find("#language").select_option("es", timeout=ANSWER_TIMEOUT_MS)

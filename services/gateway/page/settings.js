@@ -61,10 +61,17 @@ export class Settings extends EventTarget {
     ]);
     const names = new Intl.DisplayNames([pageLanguage], { type: "language" });
     const codes = new Set([...voices.map((voice) => voice.language), ...languages.map(({ code }) => code)]);
+    this.#forgetMissing("voice", voices.map((voice) => voice.id));
+    if (languages.length) this.#forgetMissing("language", [...codes]);
     const known = [...codes].filter(Boolean).sort().map((code) => [code, names.of(code)]);
     this.#select("language", [["", translated("language-auto")], ...known]);
     const named = voices.map((voice) => [voice.id, `${voice.name} (${names.of(voice.language)})`]);
     this.#select("voice", [["", translated("voice-default")], ...named]);
+  }
+
+  // What was chosen of a suite that had more.
+  #forgetMissing(name, there) {
+    if (there.length && this.chosen[name] && !there.includes(this.chosen[name])) this.choose(name, "");
   }
 
   #select(name, choices) {
