@@ -68,9 +68,7 @@ class Scaler(rpc.ExternalScalerServicer):
         trigger = await self._trigger(request, context)
         return pb.IsActiveResponse(result=self._demand.is_wanted(trigger.callers, trigger.idle_s))
 
-    async def StreamIsActive(
-        self, request: pb.ScaledObjectRef, context: Any
-    ) -> AsyncIterator[pb.IsActiveResponse]:
+    async def StreamIsActive(self, request: pb.ScaledObjectRef, context: Any) -> AsyncIterator[pb.IsActiveResponse]:
         trigger = await self._trigger(request, context)
         told: bool | None = None
         while True:

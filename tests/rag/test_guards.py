@@ -216,7 +216,7 @@ async def test_what_wall_time_leaves_unchecked_is_not_sent(rag: "Rag") -> None:
     assert answered.done.budget_exhausted
     assert not answered.done.answered
     assert answered.text.startswith("I don't know")
-    assert [step.detail for step in answered.of("step")][0].startswith("not checked: no ")
+    assert next(step.detail for step in answered.of("step")).startswith("not checked: no ")
 
 
 async def test_a_blocked_topic_is_not_searched_for(rag: "Rag") -> None:
