@@ -144,8 +144,8 @@ async function start() {
   } catch (error) {
     if (error.status === 401) return askForKey();
   }
+  await settings.load();
   assistant.open();
-  return settings.load();
 }
 
 closable(byId("passage"));
