@@ -394,12 +394,8 @@ def test_a_word_silences_the_player_before_the_answer_is_ended() -> None:
 
 
 def test_of_speech_without_an_end_no_more_is_kept_than_has_room() -> None:
-    hour = [on.SpeechBegan(0)] + [
-        on.SpeechPaused(400, 190),
-        on.Heard("x" * 1000, Words.SPEECH),
-        on.SpeechBegan(500),
-    ] * 200
-    machine, _ = talk(Machine(), *hour)
+    part = (on.SpeechPaused(400, 190), on.Heard("x" * 1000, Words.SPEECH), on.SpeechBegan(500))
+    machine, _ = talk(Machine(), on.SpeechBegan(0), *(part * 200))
     assert machine.turn is not None
     assert len(machine.turn.text) <= MAX_TURN_CHARACTERS + 1000
 
