@@ -135,7 +135,7 @@ def test_outcomes_are_read_gzipped_or_not(tmp_path: Path) -> None:
         b"prompt,little_right,big_right\n,1,1\n",
         b"prompt,little_right,big_right\nx\n",
         b"\x1f\x8bnot gzip",
-        gzip.compress(b"prompt,little_right,big_right\nx,1,1\n")[:-9],
+        gzip.compress(b"prompt,little_right,big_right\nx,1,1\n", mtime=0)[:-9],
         b"\xff\xfe\xff",
     ],
 )
