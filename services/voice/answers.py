@@ -45,6 +45,16 @@ class Answers:
             if models and not any(model.hotwords for model in models):
                 raise Fault("invalid_value", "the model that hears takes no hotwords", "session.transcription.hotwords")
 
+    async def check_voice(self, settings: pb.Session, param: str = "session.speaking.voice") -> None:
+        """Raises Fault for one that nobody speaks with."""
+        voice = settings.speaking.voice
+        if not voice:
+            return
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            known = [each.id for each in (await self._peers.voices.get()).voices]
+            if voice not in known:
+                raise Fault("invalid_value", f"no voice {voice[:64]!r} here; there is {', '.join(known)}", param)
+
     async def answer(self, question: Question) -> AsyncGenerator[Piece, None]:
         """The pieces of an answer, as they come."""
         settings = question.settings

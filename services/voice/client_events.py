@@ -118,6 +118,8 @@ class ClientEvents:
         floor = self._floor
         settings = later_settings(floor.settings, asked, audio_waits=floor.turns.buffered_ms > 0)
         await self._answers.check_hotwords(settings)
+        if settings.speaking.voice != floor.settings.speaking.voice:
+            await self._answers.check_voice(settings)
         floor.settings = settings
         if await self._hearing.change(settings):
             await floor.happens(on.TurnLost())
@@ -194,6 +196,8 @@ class ClientEvents:
         if self._floor.settings.kind == pb.Session.TRANSCRIPTION:
             raise Fault("invalid_event", "a session that transcribes gives no responses")
         wanted = Wanted(request, self._settings_of(request))
+        if request.HasField("voice"):
+            await self._answers.check_voice(wanted.settings, "response.voice")
         if len(request.input) > MAX_INPUT_ITEMS:
             raise Fault("invalid_value", f"at most {MAX_INPUT_ITEMS} items of input", "response.input")
         items = [await self._input_item(item) for item in request.input] if _has_input(request) else None

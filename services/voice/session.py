@@ -56,6 +56,7 @@ class Session:
         settings = first_settings(first.session, self._config)
         await answers.check_model(settings.model)
         await answers.check_hotwords(settings)
+        await answers.check_voice(settings)
         outbox = Outbox(self._config.client_timeout_s, _cancelling(asyncio.current_task()))
         conversation = Conversation(self._config.max_items, self._config.max_conversation_characters)
         around = Surroundings(

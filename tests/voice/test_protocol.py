@@ -68,6 +68,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"session": pb.Session(turn_detection=pb.TurnDetection(threshold=1.0))}, "invalid_value"),
     ({"session": pb.Session(turn_detection=pb.TurnDetection(idle_timeout_ms=10))}, "invalid_value"),
     ({"session": pb.Session(speaking=pb.Speaking(rate=9))}, "invalid_value"),
+    ({"session": pb.Session(speaking=pb.Speaking(voice="nobody"))}, "invalid_value"),
+    ({"create_response": pb.CreateResponse(voice="nobody")}, "invalid_value"),
     ({"session": pb.Session(speaking=pb.Speaking(encoding=audio_pb2.MP3))}, "invalid_value"),
     ({"session": pb.Session(input_format=audio_pb2.RawFormat(sample_rate_hz=1))}, "invalid_value"),
     ({"session": pb.Session(instructions="x" * 40_000)}, "invalid_value"),
@@ -95,10 +97,13 @@ async def test_settings_that_are_not_named_stay_as_they_are(voice: ServiceProces
         first = (await caller.wait("session_updated")).session
         await caller.send(session=pb.Session(speaking=pb.Speaking(encoding=audio_pb2.ALAW)))
         second = (await caller.wait("session_updated", 2)).session
+        await caller.send(session=pb.Session(speaking=pb.Speaking(voice="")))
+        third = (await caller.wait("session_updated", 3)).session
     assert first.turn_detection.silence_ms == second.turn_detection.silence_ms == 300
     assert first.turn_detection.threshold == 0.5
     assert (second.speaking.voice, second.speaking.rate, second.speaking.sample_rate_hz) == ("tone", 2, 8000)
     assert second.model == "scripted"
+    assert (third.speaking.voice, third.speaking.rate) == ("", 2), "the default voice again, and nothing else"
 
 
 async def test_the_format_does_not_change_under_audio_that_waits(voice: ServiceProcess) -> None:

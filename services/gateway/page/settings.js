@@ -41,7 +41,8 @@ export class Settings extends EventTarget {
       output_modalities: [this.readsAloud ? "audio" : "text"],
       audio: {
         input: { format: pcm, turn_detection: turnDetection },
-        output: { format: pcm, ...(voice ? { voice } : {}) },
+        // Empty: the one that speaks the language.
+        output: { format: pcm, voice: voice ?? "" },
       },
       ledge: { collections: [collection], language, partials: true, ...(effort ? { effort } : {}) },
     };
