@@ -13,6 +13,10 @@ from services.tts.ssml import Passage
 
 FRAME_MS = 100
 """What one message of a stream holds, at most."""
+AUDIBLE = 0.003
+"""Of full scale: some -50 dB."""
+LEAD_S = 0.03
+"""What is left of the silence that voices begin with (flite with a fifth of a second): a listener would wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Narrator:
     def _frames(self, passage: Passage, clause: Clause) -> list[Frame]:
         rate_hz = self._voice.sample_rate_hz
         self._begun_s = self._begun_s or time.monotonic()
+        if not self._spoken_samples:
+            clause = _at_once(clause, rate_hz)
         silence = np.zeros(round(passage.pause_s * rate_hz), np.float32)
         samples = np.concatenate([levelled(clause.samples, self._gain * passage.gain), silence])
         begun_s = self._spoken_samples / rate_hz
@@ -77,3 +83,16 @@ class Narrator:
         return [
             Frame(samples[start : start + size], words if start == 0 else ()) for start in range(0, len(samples), size)
         ]
+
+
+def _at_once(clause: Clause, rate_hz: int) -> Clause:
+    """The clause without most of the silence before it."""
+    audible = np.abs(clause.samples) > AUDIBLE
+    cut = max(0, int(audible.argmax()) - round(LEAD_S * rate_hz)) if audible.any() else 0
+    # Whole hundredths of a second, so that times in milliseconds stay exact.
+    cut -= cut % (rate_hz // 100)
+    cut_s = cut / rate_hz
+    words = [
+        SpokenWord(word.text, max(0.0, word.start_s - cut_s), max(0.0, word.end_s - cut_s)) for word in clause.words
+    ]
+    return Clause(clause.samples[cut:], words)

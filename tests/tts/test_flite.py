@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from ledge.tts.v1 import tts_pb2_grpc as rpc
 
@@ -28,6 +29,17 @@ async def test_hostile_text_is_spoken_or_left_out(flite: rpc.TtsServiceStub, tex
     answer = await say(flite, text)
     assert len(answer.audio) == 2 * round(answer.duration_ms * answer.sample_rate_hz / 1000)
     assert level_db(pcm((await say(flite, "Still here, as before.")).audio)) > -30
+
+
+async def test_it_is_heard_at_once(flite: rpc.TtsServiceStub) -> None:
+    """The voice itself begins with a fifth of a second of silence."""
+    answer = await say(flite, "Good morning. Log books are kept.", word_times=True)
+    samples = np.abs(pcm(answer.audio))
+    assert int((samples > 0.01).argmax()) < 0.06 * answer.sample_rate_hz
+    assert answer.words[0].start_ms < 60
+    assert answer.words[-1].end_ms <= answer.duration_ms
+    between = samples[round(answer.words[1].end_ms * answer.sample_rate_hz / 1000) :][: answer.sample_rate_hz // 10]
+    assert between.max() < 0.01, "the pause between two sentences stays"
 
 
 async def test_a_process_that_dies_is_replaced(start: Start) -> None:
