@@ -43,7 +43,7 @@ class Rules:
     """Whether answers are begun at a soft end."""
     most_tries: int = 2
     """Speculative answers of a turn."""
-    interrupt_ms: int = 224
+    interrupt_ms: int = 192
     """Speech that silences an answer, though it may be a cough."""
     early_interrupt_ms: int = 400
     """The same while echo is not cancelled yet: in the first second of an answer."""
