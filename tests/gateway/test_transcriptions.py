@@ -61,8 +61,11 @@ def test_a_stream_tells_each_utterance(openai: OpenAI) -> None:
 
 
 def test_the_language_can_be_chosen_and_a_prompt_guides(openai: OpenAI) -> None:
-    spanish = openai.audio.transcriptions.create(model="", file=FILE, language="es", prompt="Bomba, Łódź; " * 200)
+    spanish = openai.audio.transcriptions.create(model="", file=FILE, language="es")
     assert spanish.text.startswith("uno dos tres")
+    guided = openai.audio.transcriptions.create(model="", file=FILE, language="es", prompt="Bomba, Łódź; " * 200)
+    # The scripted engine hears the words that it is told to expect.
+    assert set(guided.text.split()) == {"Bomba", "Łódź"}
 
 
 async def test_a_translation_is_in_english(http: httpx.AsyncClient) -> None:

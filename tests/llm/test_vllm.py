@@ -188,6 +188,7 @@ async def test_what_the_model_would_say_stands_and_nothing_else(started: Callabl
 
 
 def test_a_vocabulary_is_the_same_in_gguf_and_at_the_hub() -> None:
+    pytest.importorskip("transformers", reason="torch has an environment of its own: run `make test-torch`")
     from services.llm.engines.hub_tokeniser import HubTokeniser
 
     folder = ModelStore.from_environment().require("smollm2-135m-instruct")

@@ -151,11 +151,18 @@ async def test_what_changes_nothing_is_let_through(recognition: Any) -> None:
         enable_automatic_punctuation=True,
         verbatim_transcripts=True,
         language_code="multi",
-        speech_contexts=[pb.SpeechContext(phrases=["ledge"], boost=4), pb.SpeechContext(phrases=[""], boost=-1)],
+        speech_contexts=[pb.SpeechContext(phrases=[""], boost=-1)],
         custom_configuration={"task": "translate", "enable_vad_endpointing": "true", "neural_vad.onset": "0.6"},
         endpointing_config=pb.EndpointingConfig(start_history=300, stop_threshold=0.9),
     )
     assert text_of(heard) == HEARD
+
+
+async def test_phrases_are_expected(recognition: Any) -> None:
+    """The scripted engine hears the words that it is told to expect."""
+    contexts = [pb.SpeechContext(phrases=["ledge"], boost=4), pb.SpeechContext(phrases=[""], boost=-1)]
+    heard = await results(recognition, pieces(WAV), speech_contexts=contexts)
+    assert set(text_of(heard).split()) == {"ledge"}
 
 
 async def test_a_stream_begins_with_its_config_and_has_one(recognition: Any) -> None:

@@ -90,7 +90,9 @@ async def test_silence_is_an_empty_transcript(client: AsyncTcpClient) -> None:
 async def test_words_that_are_likely_are_heeded_or_left_out(client: AsyncTcpClient) -> None:
     asked = Transcribe(transcript_names=["Ledge", "x" * 65, " "], transcript_terms=["word"] * 200)
     await send(client, asked, *audio_events(pcm(speech("capital"))))
-    assert Transcript.from_event((await read_until(client, "transcript-stop"))[-2]).text == HEARD
+    # The scripted engine hears the words that it is told to expect.
+    heard = Transcript.from_event((await read_until(client, "transcript-stop"))[-2]).text or ""
+    assert set(heard.split()) == {"Ledge", "word"}
 
 
 async def test_text_becomes_audio(client: AsyncTcpClient) -> None:
