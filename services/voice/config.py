@@ -34,7 +34,7 @@ class VoiceConfig(ServiceConfig):
     """How far audio is sent ahead of what is heard. Less: an interruption wastes less; more: a bad network is covered
     for longer."""
     interrupt_ms: int = Field(192, ge=96, le=2000)
-    """Speech that silences an answer; `asr` tells of it every 96 ms. What then proves to be a cough or a "mm-hm" lets it
+    """Speech that silences an answer; `asr` tells every 96 ms. What then proves to be a cough or a "mm-hm" lets it
     go on."""
     max_sessions: int = Field(64, ge=1, le=10_000)
     """Conversations at a time; past it RESOURCE_EXHAUSTED at once."""
