@@ -7,7 +7,7 @@ release=bookworm
 packages=python3,python3-venv,ca-certificates
 epoch=${SOURCE_DATE_EPOCH:-0}
 directory=${1:?say where the archive is kept}
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+mirror=${DEBIAN_MIRROR:-}  # none: the one that debootstrap takes by itself
 
 name=$(printf '%s\n' "$release" "$packages" "$(sha256sum < "$0")" | sha256sum | cut -c1-12)
 archive=$directory/base-$name.tar
@@ -17,7 +17,7 @@ command -v debootstrap >/dev/null || { echo "debootstrap is missing: apt-get ins
 mkdir -p "$directory"
 root=$(mktemp -d "$directory/root.XXXXXX")
 trap 'rm -rf "$root"' EXIT
-debootstrap --variant=minbase --include="$packages" "$release" "$root" "$mirror" > "$directory/debootstrap.log" 2>&1 \
+debootstrap --variant=minbase --include="$packages" "$release" "$root" ${mirror:+"$mirror"} > "$directory/debootstrap.log" 2>&1 \
   || { echo "debootstrap failed; its last lines:" >&2; tail -5 "$directory/debootstrap.log" >&2; exit 1; }
 
 # pip comes with the package venv as two wheels inside, and nothing in the image installs anything.
