@@ -10,15 +10,15 @@ from rich.table import Table
 
 from services.cli.bench.report import number
 from services.cli.terminal import open_console
-from services.kit.capacity.arithmetic import Lengths, Machine
-from services.kit.capacity.calibration import WITHIN
-from services.kit.capacity.measured import calibrated, read_measured
-from services.kit.capacity.plan_report import as_json, chart_values
-from services.kit.capacity.planning import Objective, Plan, Service, explain, plan, settings
-from services.kit.capacity.platforms import PLATFORMS, platform
-from services.kit.capacity.published import POINTS
-from services.kit.capacity.shapes import FORMATS, SHAPES, format_, shape
-from services.kit.capacity.tiers import TIERS
+from services.estimates.capacity.arithmetic import Lengths, Machine
+from services.estimates.capacity.calibration import WITHIN
+from services.estimates.capacity.measured import calibrated, read_measured
+from services.estimates.capacity.plan_report import as_json, chart_values
+from services.estimates.capacity.planning import Objective, Plan, Service, explain, plan, settings
+from services.estimates.capacity.platforms import PLATFORMS, platform
+from services.estimates.capacity.published import POINTS
+from services.estimates.capacity.shapes import FORMATS, SHAPES, format_, shape
+from services.estimates.capacity.tiers import TIERS
 from services.kit.errors import EngineFailed
 
 

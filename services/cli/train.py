@@ -27,8 +27,8 @@ def length(
     """Guess the lengths of answers, for the llm service's LEDGE_LENGTH_FILE."""
     import numpy as np
 
-    from services.kit.lexical.model import write_json
-    from services.kit.lexical.training import read_texts, scores, train
+    from services.estimates.lexical.model import write_json
+    from services.estimates.lexical.training import read_texts, scores, train
     from services.llm.length import GUESSES
 
     rows = _lines(answers, ("question", "tokens"))
@@ -68,11 +68,11 @@ def router(
     """
     import numpy as np
 
+    from services.estimates.lexical.model import write_json
+    from services.estimates.lexical.training import read_texts, scores
     from services.hybrid.routing.measures import decided, interval, routed
     from services.hybrid.routing.outcomes import read_outcomes, split
     from services.hybrid.routing.training import train_router
-    from services.kit.lexical.model import write_json
-    from services.kit.lexical.training import read_texts, scores
 
     trained, tested = split(read_outcomes(outcomes))
     if labels is not None:
@@ -103,9 +103,9 @@ def threshold(
     big_share: BigShare = 0.3,
 ) -> None:
     """Set a router's threshold for a share of big calls on your own questions."""
+    from services.estimates.lexical.model import write_json
     from services.hybrid.routing.lexical import LexicalRouter
     from services.hybrid.routing.training import recalibrated
-    from services.kit.lexical.model import write_json
 
     try:
         read = LexicalRouter.from_json(json.loads(_bytes(file)))

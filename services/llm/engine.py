@@ -25,7 +25,7 @@ class Model:
     answer_policy: str = ""
     """`quote` or `compose`: how the model is trusted to answer from documents."""
     vocabulary_sha256: bytes = b""
-    """Identifies the meaning of token ids (`services.kit.language_models.vocabulary`); empty where it is not known."""
+    """Identifies the meaning of token ids (`estimates.language_models.vocabulary`); empty where it is not known."""
     end_token_ids: tuple[int, ...] = ()
     """Tokens that end an answer; empty where they are not known."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from services.kit.lexical.model import LexicalModel, read_model
+from services.estimates.lexical.model import LexicalModel, read_model
 from services.llm.engine import ChatPrompt, Job, Role
 
 GUESSES = "log-answer-tokens"

@@ -45,11 +45,12 @@ def sources(folder: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_imports_the_kit_and_itself_and_never_another_service(service: str) -> None:
+def test_a_service_imports_what_lies_under_it_and_itself_and_never_another_service(service: str) -> None:
     for file in sources(f"services/{service}"):
         for module in imports(file):
             if module.startswith("services."):
-                assert module.split(".")[1] in {"kit", service}, f"{file.relative_to(ROOT)} imports {module}"
+                own = {"kit", "estimates", service}
+                assert module.split(".")[1] in own, f"{file.relative_to(ROOT)} imports {module}"
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -68,6 +69,15 @@ def test_the_kit_knows_no_service() -> None:
                 assert module.split(".")[1] == "kit", f"{file.relative_to(ROOT)} imports {module}"
             if module.startswith("ledge."):
                 assert module.split(".")[1] in SHARED_NOUNS, f"{file.relative_to(ROOT)} imports {module}"
+
+
+def test_estimates_are_arithmetic_that_calls_nobody() -> None:
+    for file in sources("services/estimates"):
+        for module in imports(file):
+            if module.startswith("services."):
+                computing = module.startswith(("services.estimates", "services.kit.errors"))
+                assert computing, f"{file.relative_to(ROOT)} imports {module}"
+            assert module.split(".")[0] not in {"grpc", "google", "ledge"}, f"{file.relative_to(ROOT)} imports {module}"
 
 
 @pytest.mark.parametrize("service", [name for name in SERVICES if name in CAPABILITIES])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.estimates.language_models.ngram import NgramContext, NgramModel
 from services.hybrid.bild.decoding import Policy, Verdict, judge
 from services.hybrid.bild.in_process import Decoded, InProcessVerifier, greedy, run
-from services.kit.language_models.ngram import NgramContext, NgramModel
 
 VOCABULARY = 7
 END = 6

@@ -10,12 +10,12 @@ import pytest
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
+from services.estimates.language_models.language_model import LanguageModel
+from services.estimates.language_models.ngram import NgramContext, NgramModel
 from services.hybrid.bild.decoding import Policy, Propose, Verdict, Verify, decode
 from services.hybrid.bild.in_process import Counts, greedy, propose
 from services.hybrid.bild.remote import RemoteVerifier, _read
 from services.kit.errors import EngineFailed
-from services.kit.language_models.language_model import LanguageModel
-from services.kit.language_models.ngram import NgramContext, NgramModel
 from tests.hybrid.grams import engine, gram_service
 from tests.hybrid.wire import Wire, wire_to
 from tests.processes import ServiceProcess

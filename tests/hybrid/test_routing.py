@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.estimates.lexical.model import write_json
 from services.hybrid.router import load_router
 from services.hybrid.routing.lexical import LexicalRouter
 from services.hybrid.routing.measures import auroc, decided, interval, routed
 from services.hybrid.routing.outcomes import Outcomes, read_outcomes, split
 from services.hybrid.routing.training import recalibrated, train_router
 from services.kit.errors import InvalidInput, NotFound
-from services.kit.lexical.model import write_json
 from tests.hybrid.conftest import Pair, asked, chat, hybrid_over, stub_of
 
 HARD = [f"Prove the theorem number {number} about the group of order {number * 7}." for number in range(120)]

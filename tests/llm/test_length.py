@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ledge.llm.v1 import llm_pb2 as pb
 
-from services.kit.lexical.model import write_json
-from services.kit.lexical.training import read_texts, train
+from services.estimates.lexical.model import write_json
+from services.estimates.lexical.training import read_texts, train
 from services.llm.engine import ChatPrompt, Job, Message, Role, Sampling, TextPrompt
 from services.llm.length import GUESSES, LexicalLengths, guessed
 from tests.llm.conftest import chat, connected, running, until

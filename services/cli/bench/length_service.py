@@ -23,10 +23,10 @@ from services.cli.bench.engine_settings import engine_settings
 from services.cli.bench.length_simulator import kendall
 from services.cli.bench.report import Row, percentile
 from services.cli.bench.running import RunningService
+from services.estimates.lexical.model import write_json
+from services.estimates.lexical.training import read_texts, train
 from services.kit.client import open_channel
 from services.kit.errors import from_rpc
-from services.kit.lexical.model import write_json
-from services.kit.lexical.training import read_texts, train
 from services.llm.length import GUESSES
 
 MOST_TOKENS = 256

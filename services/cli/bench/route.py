@@ -11,12 +11,12 @@ import typer
 
 from services.cli.bench.report import JsonFile, Report, Row
 from services.cli.bench.route_self import self_assessment
+from services.estimates.lexical.training import Texts, read_texts, scores
 from services.hybrid.routing.lexical import LexicalRouter
 from services.hybrid.routing.measures import Floats, Measure, auroc, decided, interval, routed
 from services.hybrid.routing.outcomes import Outcomes, read_outcomes, split
 from services.hybrid.routing.training import train_router
 from services.kit.errors import InvalidInput, NotFound
-from services.kit.lexical.training import Texts, read_texts, scores
 
 WHERE = (
     "MMLU's questions with whether a little and a big model answered them right: RouteLLM's published responses "

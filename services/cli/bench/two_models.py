@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from services.estimates.language_models.ngram import NgramContext, NgramModel
 from services.hybrid.bild.curve import Contexts
 from services.kit.deploy import deploy_directory
 from services.kit.errors import InvalidInput
-from services.kit.language_models.ngram import NgramContext, NgramModel
 
 QUESTIONS = (
     "What is a water tower for?",

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
-from services.kit.capacity.arithmetic import Lengths, Machine
-from services.kit.capacity.plan_report import as_json, chart_values
-from services.kit.capacity.planning import MAX_USERS, Objective, plan
-from services.kit.capacity.platforms import PLATFORMS, platform
-from services.kit.capacity.shapes import FORMATS, SHAPES, format_, shape
+from services.estimates.capacity.arithmetic import Lengths, Machine
+from services.estimates.capacity.plan_report import as_json, chart_values
+from services.estimates.capacity.planning import MAX_USERS, Objective, plan
+from services.estimates.capacity.platforms import PLATFORMS, platform
+from services.estimates.capacity.shapes import FORMATS, SHAPES, format_, shape
 
 router = APIRouter()
 Tokens = Annotated[int, Query(ge=1, le=1_000_000)]

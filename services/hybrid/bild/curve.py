@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from services.estimates.language_models.language_model import LanguageModel
 from services.hybrid.bild.decoding import Policy
 from services.hybrid.bild.in_process import Counts, InProcessVerifier, greedy, run
-from services.kit.language_models.language_model import LanguageModel
 
 Contexts = Callable[[], LanguageModel]
 """Makes an empty context of a model."""

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from services.kit.language_models.language_model import Logprobs
+from services.estimates.language_models.language_model import Logprobs
 
 
 class HuggingFaceContext:

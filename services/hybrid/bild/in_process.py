@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from services.estimates.language_models.language_model import LanguageModel
 from services.hybrid.bild.decoding import Policy, Propose, Verdict, Verify, decode, is_confident, judge
-from services.kit.language_models.language_model import LanguageModel
 
 Verifier = Callable[[Verify], Verdict]
 

@@ -7,7 +7,7 @@ that both fail gains nothing, and stays at home.
 import math
 from typing import Any, Self
 
-from services.kit.lexical.model import LexicalModel
+from services.estimates.lexical.model import LexicalModel
 
 GUESSES = "big-right-less-little-right"
 

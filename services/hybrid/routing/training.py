@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.estimates.lexical.training import Texts, read_texts, scores, train
 from services.hybrid.routing.lexical import GUESSES, LexicalRouter
 from services.hybrid.routing.outcomes import Outcomes
 from services.kit.errors import InvalidInput
-from services.kit.lexical.training import Texts, read_texts, scores, train
 
 LEAST_QUESTIONS = 20
 

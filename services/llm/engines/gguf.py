@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from services.estimates.language_models.vocabulary import vocabulary_sha256
 from services.kit.errors import EngineFailed
-from services.kit.language_models.vocabulary import vocabulary_sha256
 
 NUMBERS = {
     0: struct.Struct("<B"),

@@ -10,8 +10,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+from services.estimates.language_models.vocabulary import vocabulary_sha256
 from services.kit.errors import EngineFailed, InvalidInput
-from services.kit.language_models.vocabulary import vocabulary_sha256
 from services.llm.engine import Message
 from services.llm.engines import openai_wire
 

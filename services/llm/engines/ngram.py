@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from services.estimates.language_models.ngram import NgramContext, NgramModel
+from services.estimates.language_models.vocabulary import vocabulary_sha256
 from services.kit.errors import InvalidInput, NotFound
-from services.kit.language_models.ngram import NgramContext, NgramModel
-from services.kit.language_models.vocabulary import vocabulary_sha256
 from services.kit.stop_strings import StopStrings
 from services.llm.config import LlmConfig
 from services.llm.engine import (

@@ -5,9 +5,9 @@ Where a source does not say its lengths or formats, `assumed` says what is taken
 
 from dataclasses import dataclass, replace
 
-from services.kit.capacity.arithmetic import Lengths, Machine, most_sequences, step
-from services.kit.capacity.platforms import platform
-from services.kit.capacity.shapes import format_, shape
+from services.estimates.capacity.arithmetic import Lengths, Machine, most_sequences, step
+from services.estimates.capacity.platforms import platform
+from services.estimates.capacity.shapes import format_, shape
 
 NIM_LENGTHS = "200 in, 200 out: what its throughput, latency and first token agree with; FP8: BF16 could not be so fast"
 SGLANG = "SGLang's documentation, MT-bench"

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from services.kit.capacity.planning import Plan, Service, settings
+from services.estimates.capacity.planning import Plan, Service, settings
 
 
 def chart_values(found: Plan) -> str:

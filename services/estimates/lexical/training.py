@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.estimates.lexical.features import BUCKETS, FORM, features
+from services.estimates.lexical.model import LexicalModel
 from services.kit.errors import InvalidInput
-from services.kit.lexical.features import BUCKETS, FORM, features
-from services.kit.lexical.model import LexicalModel
 
 Floats = NDArray[np.float64]
 LEAST_EXAMPLES = 20

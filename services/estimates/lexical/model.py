@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from services.estimates.lexical.features import BUCKETS, FORM, VERSION, features
 from services.kit.errors import EngineFailed, InvalidInput, NotFound
-from services.kit.lexical.features import BUCKETS, FORM, VERSION, features
 
 MAX_FILE_BYTES = 1 << 20
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.kit.capacity.arithmetic import (
+from services.estimates.capacity.arithmetic import (
     Lengths,
     Machine,
     Step,
@@ -13,7 +13,7 @@ from services.kit.capacity.arithmetic import (
     prompt_s,
     step,
 )
-from services.kit.capacity.platforms import CPU, GPU, MEMORY_SHARE
+from services.estimates.capacity.platforms import CPU, GPU, MEMORY_SHARE
 from services.kit.errors import InvalidInput
 
 MAX_USERS = 1_000_000

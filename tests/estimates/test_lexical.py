@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.estimates.lexical.features import FORM, MAX_CHARACTERS, SIZE, features
+from services.estimates.lexical.model import LexicalModel, read_model, write_json
+from services.estimates.lexical.training import LEAST_EXAMPLES, read_texts, scores, train
 from services.kit.errors import InvalidInput, NotFound
-from services.kit.lexical.features import FORM, MAX_CHARACTERS, SIZE, features
-from services.kit.lexical.model import LexicalModel, read_model, write_json
-from services.kit.lexical.training import LEAST_EXAMPLES, read_texts, scores, train
 
 GUESSES = "test"
 LONG = [f"Write a long essay about {topic} and {other}." for topic in "abcdefgh" for other in "klmno"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.kit.capacity.platforms import platform
+from services.estimates.capacity.platforms import platform
 
 REALISTIC = 0.5
 """Of the ceiling, with one user: what launches, attention and software leave."""

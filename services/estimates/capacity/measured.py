@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from services.kit.capacity.arithmetic import Lengths, Machine, step
-from services.kit.capacity.calibration import fit
+from services.estimates.capacity.arithmetic import Lengths, Machine, step
+from services.estimates.capacity.calibration import fit
 from services.kit.errors import InvalidInput, NotFound
 
 MAX_FILE_BYTES = 4 << 20

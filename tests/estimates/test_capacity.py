@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kit.capacity.arithmetic import Lengths, Machine, cache_tokens, ceiling_tokens_per_s, step
-from services.kit.capacity.calibration import WITHIN, fit
-from services.kit.capacity.measured import Measurement, calibrated
-from services.kit.capacity.planning import Objective, explain, plan, settings
-from services.kit.capacity.platforms import MEMORY_SHARE, PLATFORMS, Platform, platform
-from services.kit.capacity.published import POINTS, Point
-from services.kit.capacity.shapes import FORMATS, SHAPES, format_, shape
-from services.kit.capacity.tiers import TIERS
+from services.estimates.capacity.arithmetic import Lengths, Machine, cache_tokens, ceiling_tokens_per_s, step
+from services.estimates.capacity.calibration import WITHIN, fit
+from services.estimates.capacity.measured import Measurement, calibrated
+from services.estimates.capacity.planning import Objective, explain, plan, settings
+from services.estimates.capacity.platforms import MEMORY_SHARE, PLATFORMS, Platform, platform
+from services.estimates.capacity.published import POINTS, Point
+from services.estimates.capacity.shapes import FORMATS, SHAPES, format_, shape
+from services.estimates.capacity.tiers import TIERS
 from services.kit.errors import InvalidInput
 
 KNOWN_MISSES = {

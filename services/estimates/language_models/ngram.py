@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from services.kit.language_models.language_model import Logprobs
+from services.estimates.language_models.language_model import Logprobs
 
 STRENGTH = 0.5
 """Of the prior, in counts."""

@@ -7,8 +7,8 @@ answer goes on: in a steady state each of B answers of O tokens waits for B prom
 
 from dataclasses import dataclass
 
-from services.kit.capacity.platforms import MEMORY_SHARE, Platform
-from services.kit.capacity.shapes import Format, Shape
+from services.estimates.capacity.platforms import MEMORY_SHARE, Platform
+from services.estimates.capacity.shapes import Format, Shape
 from services.kit.errors import InvalidInput
 
 MAX_TOKENS = 10_000_000
