@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${LEDGE_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ledge/build}
-prefix=${LEDGE_IMAGE_PREFIX:-docker.io/ledge}
+prefix=${LEDGE_IMAGE_PREFIX:-ledge.local/ledge}  # what the chart asks for: `global.imageRegistry`, `image.prefix`
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 tag=${LEDGE_IMAGE_TAG:-$version}
@@ -51,7 +51,7 @@ with_docker() {
       --build-arg SOURCE_DATE_EPOCH ${BASE:+--build-arg BASE="$BASE"} --load \
       --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$revision" .
   done
-  docker image ls --filter "reference=${prefix#docker.io/}/*:$tag"
+  docker image ls --filter "reference=$prefix/*:$tag"
 }
 
 with_buildah() {

@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from requirements import requirements_of
-
 TOOLS = Path(__file__).parent
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"]
 
@@ -71,7 +69,7 @@ def main() -> None:
     before = set(_installed())
     wanted = [
         *chosen.packages,
-        *(each for extra in chosen.extra for each in requirements_of(extra, TOOLS / "pyproject.toml")),
+        *_asked_by(chosen.extra),
     ]
     pins = [] if chosen.unpinned else ["-c", str(TOOLS / "constraints.txt")]
     exact = _resolve(wanted, pins, {_normal(name) for name in chosen.without})
@@ -80,6 +78,12 @@ def main() -> None:
     for name in sorted(set(_installed()) - before):
         _tidy(metadata.distribution(name))
     subprocess.run([sys.executable, TOOLS / "sbom.py", "/opt/ledge/sbom.cdx.json"], check=True)
+
+
+def _asked_by(extras: list[str]) -> list[str]:
+    # A process of its own: the images' Python takes no module from beside the program (PYTHONSAFEPATH).
+    command = [sys.executable, TOOLS / "requirements.py", TOOLS / "pyproject.toml", *extras]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def _resolve(wanted: list[str], pins: list[str], without: set[str]) -> list[str]:

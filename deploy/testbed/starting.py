@@ -20,8 +20,8 @@ from scratch_image import write_image
 from stopping import cgroup_folders
 
 HERE = Path(__file__).parent
-PAUSE_IMAGE = "docker.io/ledge-testbed/pause:1"
-DNS_IMAGE = "docker.io/ledge-testbed/coredns:1"
+PAUSE_IMAGE = "ledge.local/testbed/pause:1"
+DNS_IMAGE = "ledge.local/testbed/coredns:1"
 VOLUMES = 16
 USERS = {
     "admin": ("admin", "system:masters"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CLIENT_IMAGE = os.environ.get("E2E_CLIENT_IMAGE", "ledge/cli:0.1.0")
+CLIENT_IMAGE = os.environ.get("E2E_CLIENT_IMAGE", "ledge.local/ledge/cli:0.1.0")
 MODELS_CLASS = os.environ.get("E2E_MODELS_CLASS", "")
 """Storage class whose volume holds the models already; none: the cluster's default, filled by the chart's Job."""
 

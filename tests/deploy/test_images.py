@@ -89,7 +89,7 @@ def layout(tmp_path: Path) -> Path:
     for name, size_bytes in (("rag", 2_000_000), ("gateway", 1_000_000)):
         layers = [base, packed(name[:2].encode(), size_bytes)]
         manifest = keep(json.dumps({"layers": [{"digest": digest} for digest in layers]}).encode())
-        annotations = {"org.opencontainers.image.ref.name": f"docker.io/ledge/{name}:1.2.3"}
+        annotations = {"org.opencontainers.image.ref.name": f"ledge.local/ledge/{name}:1.2.3"}
         entries.append({"digest": manifest, "annotations": annotations})
     (tmp_path / "index.json").write_text(json.dumps({"manifests": entries}))
     return tmp_path
@@ -105,7 +105,7 @@ def test_images_are_named_as_importers_look_for_them_in_one_order(layout: Path) 
     run("names.py", layout)
     once = (layout / "index.json").read_bytes()
     named = [entry["annotations"]["io.containerd.image.name"] for entry in json.loads(once)["manifests"]]
-    assert named == ["docker.io/ledge/gateway:1.2.3", "docker.io/ledge/rag:1.2.3"]
+    assert named == ["ledge.local/ledge/gateway:1.2.3", "ledge.local/ledge/rag:1.2.3"]
     run("names.py", layout)
     assert (layout / "index.json").read_bytes() == once
 
@@ -131,13 +131,13 @@ def test_the_archive_of_a_program_is_the_same_each_time(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_bytes(b"\x7fELF")
     for name in ("a.tar", "b.tar"):
-        write_image(program, "docker.io/x/y:1", tmp_path / name)
+        write_image(program, "ledge.local/x/y:1", tmp_path / name)
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
     with tarfile.open(tmp_path / "a.tar") as archive:
         manifest = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
         config = json.loads(archive.extractfile(manifest[0]["Config"]).read())  # type: ignore[union-attr]
         layer = archive.extractfile("layer.tar").read()  # type: ignore[union-attr]
-    assert manifest[0]["RepoTags"] == ["docker.io/x/y:1"]
+    assert manifest[0]["RepoTags"] == ["ledge.local/x/y:1"]
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
 
 

@@ -126,6 +126,19 @@ def test_what_is_for_all_pods_reaches_every_pod() -> None:
             assert container["imagePullPolicy"] == "Always", name
 
 
+def test_an_image_that_names_its_own_registry_is_taken_from_there() -> None:
+    values = {"services": {"llm": {"image": {"repository": "registry.example.com:5000/ours/llm"}}}}
+    rendered = render(values)
+    assert rendered.container("llm")["image"].startswith("registry.example.com:5000/ours/llm:")
+    assert rendered.container("asr")["image"].startswith("ledge.local/ledge/asr:")
+
+
+def test_the_build_names_images_as_the_chart_asks_for_them() -> None:
+    script = (ROOT / "deploy" / "images.sh").read_text()
+    (prefix,) = re.findall(r"LEDGE_IMAGE_PREFIX:-([^}]+)}", script)
+    assert render({}).container("asr")["image"].startswith(f"{prefix}/asr:")
+
+
 def test_a_service_may_be_scheduled_for_itself() -> None:
     values = {
         "scheduling": {"nodeSelector": {"kind": "edge"}, "priorityClassName": "urgent"},
@@ -139,7 +152,7 @@ def test_a_service_may_be_scheduled_for_itself() -> None:
 def test_a_digest_wins_over_a_tag() -> None:
     digest = "sha256:" + "0" * 64
     rendered = render({"services": {"tts": {"image": {"digest": digest, "tag": "1", "variant": "piper"}}}})
-    assert rendered.container("tts")["image"] == f"ledge/tts-piper@{digest}"
+    assert rendered.container("tts")["image"] == f"ledge.local/ledge/tts-piper@{digest}"
 
 
 def test_a_service_may_exist_twice_under_another_name() -> None:

@@ -44,7 +44,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $image := .image | default dict -}}
 {{- $repository := $image.repository | default (printf "%s/%s" $values.image.prefix .name) -}}
 {{- if and $image.variant (not $image.repository) }}{{ $repository = printf "%s-%s" $repository $image.variant }}{{ end -}}
+{{- if not (regexMatch "^([^/]*[.:][^/]*|localhost)/" $repository) }}
 {{- with $values.global.imageRegistry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- end -}}
 {{- if $image.digest -}}
 {{ $repository }}@{{ $image.digest }}
 {{- else -}}
