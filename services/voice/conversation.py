@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.voice.faults import Fault
-from services.voice.spoken_words import SpokenWords
+from services.voice.speaking.spoken_words import SpokenWords
 
 FIRST = "root"
 """In `previous_item_id`: before all items."""

@@ -13,9 +13,9 @@ from ledge.voice.v1 import voice_pb2_grpc as rpc
 from services.kit.errors import Overloaded
 from services.voice import metrics
 from services.voice.config import VoiceConfig
-from services.voice.interpreting import Interpreting
+from services.voice.conversing.session import Session
+from services.voice.interpreting.admission import Interpreting
 from services.voice.peers import Peers
-from services.voice.session import Session
 
 log = logging.getLogger("ledge.voice")
 

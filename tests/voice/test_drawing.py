@@ -3,7 +3,7 @@
 import inspect
 from pathlib import Path
 
-from services.voice import machine
+from services.voice.turns import machine
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "voice.md"
 

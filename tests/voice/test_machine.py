@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.voice import effects as do
-from services.voice import inputs as on
-from services.voice.effects import Effect, Refusal, State
-from services.voice.inputs import Input, Rules, Timer, Words
-from services.voice.machine import step
-from services.voice.standing import Machine
-from services.voice.turn_steps import MAX_TURN_CHARACTERS
+from services.voice.turns import effects as do
+from services.voice.turns import inputs as on
+from services.voice.turns.effects import Effect, Refusal, State
+from services.voice.turns.inputs import Input, Rules, Timer, Words
+from services.voice.turns.machine import step
+from services.voice.turns.standing import Machine
+from services.voice.turns.turn_steps import MAX_TURN_CHARACTERS
 
 ANY_RULES = st.builds(
     Rules,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ledge.asr.v1 import asr_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.voice.partial_translations import PartialTranslations, agreed_characters
+from services.voice.interpreting.partial_translations import PartialTranslations, agreed_characters
 
 
 class Translator:

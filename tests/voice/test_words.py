@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.voice.in_language import Sentences
-from services.voice.inputs import Words
-from services.voice.spoken_words import SpokenWords
-from services.voice.words import finished, worth
+from services.voice.answering.in_language import Sentences
+from services.voice.hearing.words import finished, worth
+from services.voice.speaking.spoken_words import SpokenWords
+from services.voice.turns.inputs import Words
 
 SPOKEN = "The pump house is twelve metres tall and holds three pumps"
 

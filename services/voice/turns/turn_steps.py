@@ -1,10 +1,10 @@
 """The user's side of the machine: speech begins, pauses, goes on, interrupts, and becomes a turn."""
 
-from services.voice import answer_steps as answers
-from services.voice import effects as do
-from services.voice.effects import State
-from services.voice.inputs import Heard, Timer, Words
-from services.voice.standing import Answer, Step, Turn
+from services.voice.turns import answer_steps as answers
+from services.voice.turns import effects as do
+from services.voice.turns.effects import State
+from services.voice.turns.inputs import Heard, Timer, Words
+from services.voice.turns.standing import Answer, Step, Turn
 
 EARLY_MS = 1000
 """So long after its first audio an answer is harder to interrupt: echo cancellation has yet to learn it."""

@@ -34,7 +34,7 @@ class Outbox:
         while self._bytes > MAX_WAITING_BYTES and not self._is_closed:
             self._taken.clear()
             try:
-                # Not `wait_for`: see `player.py`.
+                # Not `wait_for`: see `speaking/player.py`.
                 async with asyncio.timeout(self._patience_s):
                     await self._taken.wait()
             except TimeoutError:

@@ -8,12 +8,12 @@ import grpc
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import NotFound, step
-from services.voice.answering import Calls, Piece, Question
-from services.voice.chat_model import from_chat_model
+from services.voice.answering.chat_model import from_chat_model
+from services.voice.answering.documents import from_documents
+from services.voice.answering.in_language import in_language
+from services.voice.answering.pieces import Calls, Piece, Question
 from services.voice.config import VoiceConfig
-from services.voice.documents import from_documents
 from services.voice.faults import Fault
-from services.voice.in_language import in_language
 from services.voice.peers import Peers
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from ledge.rag.v1 import rag_pb2
 
 from services.kit.errors import InvalidInput
-from services.voice.answering import Cited, Done, Judged, Piece, Question, Retrieved, Stepped, Text
+from services.voice.answering.pieces import Cited, Done, Judged, Piece, Question, Retrieved, Stepped, Text
 from services.voice.conversation import Said, turns_of
 from services.voice.peers import Peers
 

@@ -15,8 +15,8 @@ from ledge.tts.v1 import tts_pb2
 from services.kit.errors import LedgeError
 from services.kit.relay import relay
 from services.voice.peers import Peers
-from services.voice.player import Player
-from services.voice.spoken_words import SpokenWords
+from services.voice.speaking.player import Player
+from services.voice.speaking.spoken_words import SpokenWords
 
 log = logging.getLogger("ledge.voice")
 MAX_PIECE_CHARACTERS = 4000

@@ -9,16 +9,16 @@ from ledge.asr.v1 import asr_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import LedgeError
-from services.voice import inputs as on
-from services.voice.answers import Answers
+from services.voice.answering.answers import Answers
 from services.voice.config import VoiceConfig
+from services.voice.conversing.floor import Floor
+from services.voice.conversing.output_items import new_id
+from services.voice.conversing.reply import Reply
+from services.voice.conversing.settings import check_tools, later_settings, rules_of
+from services.voice.conversing.surroundings import Listeners, Surroundings, Wanted
 from services.voice.faults import Fault, told
-from services.voice.floor import Floor
-from services.voice.hearing import Hearing
-from services.voice.output_items import new_id
-from services.voice.reply import Reply
-from services.voice.settings import check_tools, later_settings, rules_of
-from services.voice.surroundings import Listeners, Surroundings, Wanted
+from services.voice.hearing.ears import Hearing
+from services.voice.turns import inputs as on
 
 MAX_AUDIO_BYTES = 2**20
 LEAST_AUDIO_MS = 100

@@ -6,7 +6,7 @@ from ledge.llm.v1 import llm_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import InvalidInput
-from services.voice.answering import Calls, Done, Piece, Question, Text
+from services.voice.answering.pieces import Calls, Done, Piece, Question, Text
 from services.voice.conversation import text_of
 from services.voice.peers import Peers
 

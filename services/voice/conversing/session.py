@@ -15,22 +15,22 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import InvalidInput
-from services.voice import hearing as sounds
-from services.voice import inputs as on
-from services.voice.answers import Answers
-from services.voice.client_events import ClientEvents
+from services.voice.answering.answers import Answers
 from services.voice.config import VoiceConfig
 from services.voice.conversation import Conversation
+from services.voice.conversing.client_events import ClientEvents
+from services.voice.conversing.floor import Floor
+from services.voice.conversing.outbox import Outbox
+from services.voice.conversing.output_items import new_id
+from services.voice.conversing.settings import first_settings, rules_of
+from services.voice.conversing.surroundings import Surroundings
 from services.voice.faults import Fault, told
-from services.voice.floor import Floor
-from services.voice.hearing import Hearing, Sound
-from services.voice.inputs import Words
-from services.voice.outbox import Outbox
-from services.voice.output_items import new_id
+from services.voice.hearing import ears as sounds
+from services.voice.hearing.ears import Hearing, Sound
+from services.voice.hearing.words import finished, worth
 from services.voice.peers import Peers
-from services.voice.settings import first_settings, rules_of
-from services.voice.surroundings import Surroundings
-from services.voice.words import finished, worth
+from services.voice.turns import inputs as on
+from services.voice.turns.inputs import Words
 
 log = logging.getLogger("ledge.voice")
 MAX_EVENT_ID_CHARACTERS = 512

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.voice.answering import Calls
+from services.voice.answering.pieces import Calls
 
 Tell = Callable[[pb.ConverseResponse], Awaitable[None]]
 

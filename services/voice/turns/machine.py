@@ -20,13 +20,13 @@ surfaces. An answer that is begun at a soft end is not told until its turn is co
 Nothing here knows audio, protobuf or a clock: timers are effects that come back as inputs.
 """
 
-from services.voice import answer_steps as answers
-from services.voice import effects as do
-from services.voice import inputs as on
-from services.voice import turn_steps as turns
-from services.voice.effects import Effect, State
-from services.voice.inputs import Input, Timer
-from services.voice.standing import Machine, Step
+from services.voice.turns import answer_steps as answers
+from services.voice.turns import effects as do
+from services.voice.turns import inputs as on
+from services.voice.turns import turn_steps as turns
+from services.voice.turns.effects import Effect, State
+from services.voice.turns.inputs import Input, Timer
+from services.voice.turns.standing import Machine, Step
 
 
 def step(machine: Machine, event: Input, now_ms: int) -> tuple[Machine, list[Effect]]:

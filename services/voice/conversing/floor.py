@@ -9,20 +9,20 @@ import logging
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import EngineFailed
-from services.voice import effects as do
-from services.voice import inputs as on
 from services.voice import metrics
-from services.voice.answering import Question
-from services.voice.effects import Effect, Refusal
+from services.voice.answering.pieces import Question
+from services.voice.conversing.output_items import new_id
+from services.voice.conversing.reply import Reply
+from services.voice.conversing.spoken_turns import SpokenTurns
+from services.voice.conversing.surroundings import Listeners, Surroundings, Wanted
+from services.voice.conversing.timings import Clock, HeardTimes, ReplyTimes
 from services.voice.faults import Fault
-from services.voice.inputs import Input, Rules, Timer
-from services.voice.machine import step
-from services.voice.output_items import new_id
-from services.voice.reply import Reply
-from services.voice.spoken_turns import SpokenTurns
-from services.voice.standing import Machine
-from services.voice.surroundings import Listeners, Surroundings, Wanted
-from services.voice.timings import Clock, HeardTimes, ReplyTimes
+from services.voice.turns import effects as do
+from services.voice.turns import inputs as on
+from services.voice.turns.effects import Effect, Refusal
+from services.voice.turns.inputs import Input, Rules, Timer
+from services.voice.turns.machine import step
+from services.voice.turns.standing import Machine
 
 log = logging.getLogger("ledge.voice")
 REFUSALS = {

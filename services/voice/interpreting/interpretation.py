@@ -21,7 +21,7 @@ from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import InvalidInput, step
 from services.kit.relay import relay
-from services.voice.partial_translations import PartialTranslations
+from services.voice.interpreting.partial_translations import PartialTranslations
 
 MAX_WAITING_RESPONSES = 64
 """Of a client that does not read; each at most some kilobytes."""

@@ -10,7 +10,7 @@ from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import InvalidInput, NotFound, Overloaded, step
-from services.voice.interpretation import Interpretation, Translating, primary
+from services.voice.interpreting.interpretation import Interpretation, Translating, primary
 
 SPOKEN = {
     audio_pb2.ENCODING_UNSPECIFIED: audio_pb2.PCM_S16LE,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.voice.answering import Answerer
+from services.voice.answering.pieces import Answerer
 from services.voice.conversation import Conversation
-from services.voice.outbox import Outbox
+from services.voice.conversing.outbox import Outbox
 from services.voice.peers import Peers
 
 

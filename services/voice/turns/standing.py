@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.voice import effects as do
-from services.voice.effects import Effect, State
-from services.voice.inputs import Rules, Timer
+from services.voice.turns import effects as do
+from services.voice.turns.effects import Effect, State
+from services.voice.turns.inputs import Rules, Timer
 
 
 @dataclass(frozen=True, slots=True)

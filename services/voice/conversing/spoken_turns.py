@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.voice import effects as do
 from services.voice.conversation import Conversation
-from services.voice.effects import Effect
-from services.voice.outbox import Outbox
-from services.voice.output_items import new_id
-from services.voice.timings import Clock, HeardTimes
+from services.voice.conversing.outbox import Outbox
+from services.voice.conversing.output_items import new_id
+from services.voice.conversing.timings import Clock, HeardTimes
+from services.voice.turns import effects as do
+from services.voice.turns.effects import Effect
 
 
 @dataclass(slots=True)

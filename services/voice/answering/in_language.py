@@ -12,10 +12,10 @@ from dataclasses import replace
 import grpc
 from ledge.translation.v1 import translation_pb2
 
-from services.voice.answering import Done, Piece, Question, SpokenIn, Text
+from services.voice.answering.pieces import Done, Piece, Question, SpokenIn, Text
 from services.voice.conversation import turns_of
 from services.voice.peers import Peers
-from services.voice.voices import primary
+from services.voice.speaking.voices import primary
 
 log = logging.getLogger("ledge.voice")
 _MARK = re.compile(r"\s*\[\d+\]")

@@ -3,8 +3,8 @@
 import re
 from itertools import pairwise
 
-from services.voice.inputs import Words
-from services.voice.voices import primary
+from services.voice.speaking.voices import primary
+from services.voice.turns.inputs import Words
 
 NODS = {
     "en": {

@@ -8,7 +8,7 @@ from ledge.voice.v1 import voice_pb2 as pb
 
 from services.voice.config import VoiceConfig
 from services.voice.faults import Fault
-from services.voice.inputs import Rules
+from services.voice.turns.inputs import Rules
 
 MAX_INSTRUCTIONS_CHARACTERS = 32_768
 MAX_TOOLS = 128

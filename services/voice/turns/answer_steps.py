@@ -1,9 +1,9 @@
 """The assistant's side of the machine: answers begin, are held back, released, interrupted, and end."""
 
-from services.voice import effects as do
-from services.voice.effects import Refusal
-from services.voice.inputs import Timer
-from services.voice.standing import Answer, Step, Turn
+from services.voice.turns import effects as do
+from services.voice.turns.effects import Refusal
+from services.voice.turns.inputs import Timer
+from services.voice.turns.standing import Answer, Step, Turn
 
 
 def answer_turn(step: Step, turn: Turn) -> None:

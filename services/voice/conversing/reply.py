@@ -17,16 +17,17 @@ from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import LedgeError
 from services.kit.telemetry import tracer
-from services.voice import answering, metrics
-from services.voice.answering import Question
+from services.voice import metrics
+from services.voice.answering import pieces
+from services.voice.answering.pieces import Question
+from services.voice.conversing.output_items import OutputItems
+from services.voice.conversing.surroundings import Listeners, Surroundings
+from services.voice.conversing.timings import ReplyTimes
 from services.voice.faults import told
-from services.voice.output_items import OutputItems
-from services.voice.player import Player
-from services.voice.speaking import Speaking, pcm_bytes_per_ms, sample_bytes
-from services.voice.spoken_words import SpokenWords
-from services.voice.surroundings import Listeners, Surroundings
-from services.voice.timings import ReplyTimes
-from services.voice.voices import speech_of
+from services.voice.speaking.player import Player
+from services.voice.speaking.spoken_words import SpokenWords
+from services.voice.speaking.synthesis import Speaking, pcm_bytes_per_ms, sample_bytes
+from services.voice.speaking.voices import speech_of
 
 log = logging.getLogger("ledge.voice")
 MAX_ANSWER_CHARACTERS = 100_000
@@ -160,8 +161,8 @@ class Reply:
             await self._listeners.played_out()
 
     async def _answer(self) -> None:
-        async with contextlib.aclosing(self._around.answerer(self._question)) as pieces:
-            async for piece in pieces:
+        async with contextlib.aclosing(self._around.answerer(self._question)) as coming:
+            async for piece in coming:
                 await self._take(piece)
         if self._speaking is not None and self._player is not None:
             await self._speaking.finish()
@@ -170,28 +171,28 @@ class Reply:
             await self._released.wait()
             await self._player.drain()
 
-    async def _take(self, piece: answering.Piece) -> None:
+    async def _take(self, piece: pieces.Piece) -> None:
         response = self.response
         match piece:
-            case answering.Text(text):
+            case pieces.Text(text):
                 await self._say(text)
-            case answering.Cited(citation):
+            case pieces.Cited(citation):
                 await self._items.open_message()
                 cited = pb.Citation(response_id=response.id, item_id=self.item_id, citation=citation)
                 await self._tell(pb.ConverseResponse(citation=cited))
-            case answering.Judged(verdict):
+            case pieces.Judged(verdict):
                 judged = pb.Verdict(response_id=response.id, item_id=self.item_id, verdict=verdict)
                 await self._tell(pb.ConverseResponse(verdict=judged))
-            case answering.Stepped(step):
+            case pieces.Stepped(step):
                 self.times.steps.append(step)
-            case answering.Retrieved():
+            case pieces.Retrieved():
                 self.times.retrieval_s = self.times.clock()
-            case answering.Calls():
+            case pieces.Calls():
                 await self._items.call(piece)
-            case answering.SpokenIn(language, translated_from):
+            case pieces.SpokenIn(language, translated_from):
                 response.translated_from = translated_from
                 await self._prepare(language)
-            case answering.Done():
+            case pieces.Done():
                 await self._items.close_calls()
                 response.usage.input_tokens = piece.input_tokens
                 response.usage.output_tokens = piece.output_tokens

@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from services.voice.inputs import Timer
+from services.voice.turns.inputs import Timer
 
 
 class State(enum.Enum):
