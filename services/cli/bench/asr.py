@@ -1,6 +1,5 @@
 """`ledge bench asr`: Whisper by many callers and many speakers, the default engine, and how soon a final comes."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,10 +7,9 @@ from typing import Annotated
 
 import typer
 
+from services.cli.bench.counts import counts
 from services.cli.bench.report import JsonFile, Report, Row
 from services.kit.errors import InvalidInput
-
-MOST = 1000
 
 
 class PartChoice(StrEnum):
@@ -45,7 +43,7 @@ def command(
     chosen = shapes.split(",")
     if unknown := [shape for shape in chosen if shape not in SHAPES]:
         raise InvalidInput(f"--shapes: there is no {unknown[0]!r}; there are {', '.join(SHAPES)}")
-    calling, speaking = _numbers("--callers", callers), _numbers("--streams", streams)
+    calling, speaking = counts("--callers", callers), counts("--streams", streams)
 
     def wanted(one: PartChoice) -> bool:
         return part in (one, PartChoice.all)
@@ -65,13 +63,3 @@ def command(
         if wanted(PartChoice.barge):
             rows += barge_rows(folder / "barge", chosen)
     Report("asr", rows).publish(json_file)
-
-
-def _numbers(option: str, text: str) -> Sequence[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidInput(f"{option} {text} is not a list of numbers") from None
-    if not all(0 < number <= MOST for number in numbers):
-        raise InvalidInput(f"{option}: each is 1 to {MOST}")
-    return numbers

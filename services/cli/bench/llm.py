@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from ledge.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 
+from services.cli.bench.counts import counts
 from services.cli.bench.llm_through_grpc import TOPICS, Measured, prompts, through_grpc
 from services.cli.bench.report import JsonFile, Report, Row
 from services.cli.bench.running import RunningService
@@ -46,7 +47,7 @@ def command(
             raise InvalidInput("vLLM is not installed in this environment; see `make test-torch`")
         from services.cli.bench.llm_vllm import measure
 
-        Report("llm", measure(model, _counts(streams), rounds, tokens)).publish(json_file)
+        Report("llm", measure(model, counts("--streams", streams), rounds, tokens)).publish(json_file)
         return
     settings = _settings(profile, "llm")
     rows: list[Row] = []
@@ -57,12 +58,12 @@ def command(
             llm = stack.enter_context(RunningService("llm", settings))
             front = {"LEDGE_LITTLE_ADDRESS": llm.address, "LEDGE_MODE": "local"}
             hybrid = stack.enter_context(RunningService("hybrid", front))
-            for count in _counts(streams):
+            for count in counts("--streams", streams):
                 rows += _through(hybrid.address, llm.address, count, rounds, tokens)
         Report("llm", rows).publish(json_file)
         return
     with RunningService("llm", settings) as service, InProcess(settings) as library:
-        for count in _counts(streams):
+        for count in counts("--streams", streams):
             rows += _overhead(service.address, library, count, rounds, tokens)
     if busy:
         rows += _beside_busy_services(profile, rounds, tokens)
@@ -246,16 +247,6 @@ def _settings(profile_name: str, service: str) -> dict[str, str]:
         raise InvalidInput(f"profile {profile_name!r} has no service {service!r}")
     named = {"LEDGE_ENGINE": found.engine, "LEDGE_MODEL": found.model}
     return {**{key: value for key, value in named.items() if value}, **found.env}
-
-
-def _counts(streams: str) -> list[int]:
-    try:
-        counts = [int(part) for part in streams.split(",")]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1:
-        raise InvalidInput(f"--streams is {streams!r}: it takes numbers like 1,16")
-    return counts
 
 
 if __name__ == "__main__":

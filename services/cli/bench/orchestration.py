@@ -21,11 +21,12 @@ from ledge.retrieval.v1 import retrieval_pb2, retrieval_pb2_grpc
 from rich.console import Console
 
 from services.cli.bench.bare_service import LIMIT, STREAM
+from services.cli.bench.counts import counts
 from services.cli.bench.report import JsonFile, Report, Row, percentile
 from services.cli.bench.running import RunningService
 from services.cli.upload import Watch, select, upload
 from services.kit.client import open_channel
-from services.kit.errors import EngineFailed, InvalidInput
+from services.kit.errors import EngineFailed
 
 COLLECTION = "bench"
 PUMPS = 200
@@ -66,16 +67,11 @@ def command(
     json_file: JsonFile = None,
 ) -> None:
     """rag between scripted engines: answers a second and the first token, beside a chain that does nothing else."""
-    try:
-        counts = [int(part) for part in streams.split(",")]
-    except ValueError as error:
-        raise InvalidInput(f"--streams is a list like 1,16, not {streams!r}") from error
-    if not all(1 <= count <= 1024 for count in counts):
-        raise InvalidInput("--streams are 1 to 1024")
+    at_a_time = counts("--streams", streams)
     with _suite() as rag:
         sizes = asyncio.run(_sizes(rag))
         with _bare() as chain:
-            rows = asyncio.run(_rows(rag["rag"], rag["llm"], chain, sizes, counts, seconds))
+            rows = asyncio.run(_rows(rag["rag"], rag["llm"], chain, sizes, at_a_time, seconds))
     Report("orchestration", rows).publish(json_file)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.bench.counts import counts
 from services.cli.bench.question_set import read_questions
 from services.cli.bench.rag_efforts import effort_rows
 from services.cli.bench.rag_quality import quality_rows
@@ -14,7 +15,6 @@ from services.cli.bench.rag_speed import speed_rows
 from services.cli.bench.rag_suite import running_suite
 from services.cli.bench.report import JsonFile, Report
 from services.kit.deploy import deploy_directory
-from services.kit.errors import InvalidInput
 
 
 class Policies(StrEnum):
@@ -52,7 +52,7 @@ def command(
     """Finding, answering, refusing, what more effort buys, and speed; a suite of its own with the profile's engines."""
     samples = deploy_directory() / "samples"
     asked = read_questions(questions or samples / "questions" / "test.jsonl")
-    counts = _counts(callers)
+    at_a_time = counts("--callers", callers)
     with running_suite(documents or samples / "documents") as suite:
         address = suite["rag"].address
         rows = []
@@ -61,20 +61,10 @@ def command(
         if part is Part.efforts:
             rows += asyncio.run(effort_rows(address, asked, with_model=model_decides))
         if part in (Part.speed, Part.both):
-            for count in counts:
+            for count in at_a_time:
                 rows += asyncio.run(speed_rows(address, asked, count, seconds))
     Report("rag", rows).publish(json_file)
 
 
 def _policies(chosen: Policies) -> list[str]:
     return [Policies.quote.value, Policies.compose.value] if chosen is Policies.both else [chosen.value]
-
-
-def _counts(text: str) -> list[int]:
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise InvalidInput(f"--callers is a list like 1,16, not {text!r}") from error
-    if not all(1 <= count <= 1024 for count in counts):
-        raise InvalidInput("--callers are 1 to 1024")
-    return counts

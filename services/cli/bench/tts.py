@@ -12,11 +12,11 @@ import typer
 from ledge.tts.v1 import tts_pb2 as pb
 from ledge.tts.v1 import tts_pb2_grpc as rpc
 
+from services.cli.bench.counts import counts
 from services.cli.bench.report import JsonFile, Report, Row, percentile
 from services.cli.bench.running import RunningService
 from services.cli.bench.tts_crossing import flite_rows, scripted_rows
 from services.kit.client import open_channel
-from services.kit.errors import InvalidInput
 
 BASELINE = "the engine called directly"
 ANSWERS = (
@@ -53,21 +53,11 @@ def command(
     """First audio and real-time factor through gRPC beside the engine alone; no answer is another caller's."""
     rows: list[Row] = []
     if part in (PartChoice.speed, PartChoice.all):
-        rows += asyncio.run(_speed(engine, model, _numbers(callers), answers, rounds, workers))
+        rows += asyncio.run(_speed(engine, model, counts("--callers", callers), answers, rounds, workers))
     if part in (PartChoice.crossing, PartChoice.all):
         rows += asyncio.run(scripted_rows(calls))
         rows += asyncio.run(flite_rows(calls, workers))
     Report("tts", rows).publish(json_file)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidInput(f"--callers {text} is not a list of numbers") from None
-    if not all(0 < number <= 1000 for number in numbers):
-        raise InvalidInput("--callers: each is 1 to 1000")
-    return numbers
 
 
 @dataclass

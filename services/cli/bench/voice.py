@@ -1,13 +1,12 @@
 """`ledge bench voice`: how soon an answer is heard, what voice adds to its engines, and how it is interrupted."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from services.cli.bench.counts import counts
 from services.cli.bench.report import JsonFile, Report, Row
-from services.kit.errors import InvalidInput
 
 MOST = 256
 
@@ -43,7 +42,7 @@ def command(
     from services.cli.bench.voice_scripted import scripted_rows
     from services.cli.bench.voice_suite import documents_suite
 
-    asking, talking = _numbers("--callers", callers), _numbers("--sessions", sessions)
+    asking, talking = counts("--callers", callers, MOST), counts("--sessions", sessions, MOST)
     rows: list[Row] = []
     if part is not PartChoice.scripted:
         with documents_suite() as peers:
@@ -54,13 +53,3 @@ def command(
     if part in (PartChoice.scripted, PartChoice.all):
         rows += scripted_rows(talking, seconds, piece_ms / 1000)
     Report("voice", rows).publish(json_file)
-
-
-def _numbers(option: str, text: str) -> Sequence[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidInput(f"{option} {text} is not a list of numbers") from None
-    if not all(0 < number <= MOST for number in numbers):
-        raise InvalidInput(f"{option}: each is 1 to {MOST}")
-    return numbers
