@@ -11,6 +11,7 @@ from ledge.audio.v1 import audio_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 
+from services.cli.audio_file import STANDARD_STREAM
 from services.cli.local.config import LocalRunConfig
 from services.cli.service_channel import service_channel
 from services.cli.talking.conversation import Conversation
@@ -22,10 +23,19 @@ from services.cli.talking.typed_lines import typed_lines
 from services.cli.terminal import open_console
 from services.kit.errors import InvalidInput
 
+TO_BEGIN, TO_END = "press Enter, then speak", "speak now, and press Enter when you are done"
+
 
 def command(
-    file: Annotated[Path | None, typer.Option(help="A recorded question, played as if it were spoken now.")] = None,
-    text: Annotated[bool, typer.Option("--text", help="Type the questions, one a line; answers are read.")] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A recorded question, sent as if it were spoken now: WAV, FLAC, Ogg, MP3…; - for standard input."
+        ),
+    ] = None,
+    text: Annotated[
+        bool, typer.Option("--text", help="Type the questions, one a line (or pipe them in); answers are read.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A WAV file for the answers, instead of the speaker.")
     ] = None,
@@ -33,7 +43,9 @@ def command(
     push_to_talk: Annotated[
         bool, typer.Option("--push-to-talk", help="Enter begins what you say, and Enter ends it.")
     ] = False,
-    language: Annotated[str, typer.Option(help="What you speak (BCP-47).", show_default="what is heard")] = "",
+    language: Annotated[
+        str, typer.Option(help="What you speak, and want to hear (BCP-47: en, es-MX…).", show_default="what is heard")
+    ] = "",
     model: Annotated[
         str, typer.Option(help="Who answers: ledge-rag, from documents, or a chat model.", show_default="ledge-rag")
     ] = "",
@@ -42,14 +54,17 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON.")] = False,
     address: Annotated[str | None, typer.Option(help="Of the voice service.", show_default="the suite's")] = None,
 ) -> None:
-    """Talk with your documents. Speak whenever you like, also into an answer; Ctrl-C ends the conversation.
+    """Talk with your documents, by microphone and speaker. Ctrl-C ends the conversation.
 
-    Without headphones the microphone may hear the answer: then take --push-to-talk.
+    Speak whenever you like, also into an answer. Without headphones the microphone hears the answer: then take
+    --push-to-talk. Where there is no microphone: --text, or --file.
     """
     if text and (file is not None or push_to_talk):
         raise InvalidInput("--text goes with neither --file nor --push-to-talk")
     if mute and output is not None:
         raise InvalidInput("--mute and -o contradict each other")
+    if output == STANDARD_STREAM:
+        raise InvalidInput("-o takes a file: what is said and answered is written to standard output")
     speaks = not mute and (not text or output is not None)
     session = pb.Session(
         model=model or None,
@@ -81,7 +96,7 @@ async def _talk(
     as_json: bool,
 ) -> int:
     """How many answers failed."""
-    display = Programs() if as_json else People(open_console())
+    display = Programs() if as_json else People(open_console(), typed=typed)
     with ExitStack() as stack:
         stack.callback(display.close)
         heard = stack.enter_context(microphone()) if recorded is None and not typed else None
@@ -95,6 +110,8 @@ async def _talk(
                 await conversation.run(lambda talk: _by_microphone(talk, heard, push=push))
             elif recorded is not None:
                 await conversation.run(lambda talk: _by_file(talk, recorded, push=push))
+                if not conversation.understood:
+                    raise InvalidInput(f"no words were heard in {recorded.name}")
             else:
                 await conversation.run(_by_keyboard)
             return conversation.failures
@@ -128,6 +145,7 @@ async def _by_microphone(conversation: Conversation, heard: Microphone, *, push:
         return
     lines = typed_lines()
     pushed = False
+    conversation.invite(TO_BEGIN)
     entered = asyncio.ensure_future(anext(lines, None))
     try:
         async for piece in heard.pieces():
@@ -136,6 +154,7 @@ async def _by_microphone(conversation: Conversation, heard: Microphone, *, push:
                     return
                 entered = asyncio.ensure_future(anext(lines, None))
                 pushed = not pushed
+                conversation.invite(TO_END if pushed else TO_BEGIN)
                 await (conversation.interrupt() if pushed else conversation.end_turn())
             if pushed:
                 await conversation.say(piece)

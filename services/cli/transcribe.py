@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +10,12 @@ import typer
 from ledge.asr.v1 import asr_pb2 as pb
 from ledge.asr.v1 import asr_pb2_grpc as rpc
 
+from services.cli.audio_file import audio_bytes
 from services.cli.local.config import LocalRunConfig
 from services.cli.service_channel import service_channel
 from services.cli.terminal import printable
-from services.kit.errors import EngineFailed, InvalidInput
+from services.kit.errors import EngineFailed
 from services.kit.subtitles import Cue, cues, srt, vtt
-
-MAX_AUDIO_BYTES = 64 * 2**20
-"""What travels in one message."""
 
 
 class FormatChoice(StrEnum):
@@ -48,7 +45,9 @@ def command(
         word_times=words or form in (FormatChoice.srt, FormatChoice.vtt),
         hotwords=hotword or (),
     )
-    call = pb.TranscribeRequest(audio=_audio(file), recognition=recognition)
+    call = pb.TranscribeRequest(
+        audio=audio_bytes(file, "compress it first, as FLAC or Opus, or cut it"), recognition=recognition
+    )
     heard: list[pb.Utterance] = []
     end = asyncio.run(_transcribe(call, heard, address, aloud=form is FormatChoice.text, words=words))
     match form:
@@ -57,22 +56,6 @@ def command(
         case FormatChoice.srt | FormatChoice.vtt:
             subtitles = [cue for one in heard for cue in _cues(one)]
             typer.echo(printable(srt(subtitles) if form is FormatChoice.srt else vtt(subtitles)), nl=False)
-
-
-def _audio(file: Path) -> bytes:
-    if file == Path("-"):
-        audio = sys.stdin.buffer.read(MAX_AUDIO_BYTES + 1)
-    else:
-        try:
-            with file.open("rb") as opened:
-                audio = opened.read(MAX_AUDIO_BYTES + 1)
-        except OSError as error:
-            raise InvalidInput(f"cannot read {file}: {error.strerror}") from error
-    if len(audio) > MAX_AUDIO_BYTES:
-        raise InvalidInput(
-            f"{file} has more than {MAX_AUDIO_BYTES // 2**20} MiB: compress it first, as FLAC or Opus, or cut it"
-        )
-    return audio
 
 
 async def _transcribe(

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import os
+import pty
+import re
+import select
 import signal
 import subprocess
 import sys
@@ -17,9 +20,12 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cli.talking.devices import Microphone
 from services.cli.talking.play_buffer import PlayBuffer
 from services.cli.talking.players import RATE_HZ, recorder
+from services.cli.talking.spoken_file import read_spoken_file
 from services.cli.talking.typed_lines import typed_lines
+from services.kit.errors import InvalidInput, NotReady
 from tests.asr.asking import file_of, silence, speech
 from tests.gateway.suite import KEYS, PEER_KEY, TALL, whole_suite
 from tests.ledge_command import ROOT, Ledge
@@ -166,13 +172,131 @@ def test_an_interrupted_command_leaves_a_whole_recording(
     assert soundfile.info(answer).samplerate == RATE_HZ
 
 
+def test_a_question_may_come_by_a_pipe(ledge: Ledge, voice: ServiceProcess, short: Path) -> None:
+    options = ("--file", "-", "--model", "scripted", "--mute", "--json")
+    settings = {"LEDGE_API_KEY": PEER_KEY, "LEDGE_VOICE_ADDRESS": voice.address}
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "talk", *options],
+        env={**ledge.environment, **settings},
+        input=short.read_bytes(),
+        capture_output=True,
+        cwd=ROOT,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    [heard] = [event["text"] for event in events(done.stdout.decode()) if event["event"] == "transcript_completed"]
+    assert heard.startswith("one two three")
+
+
+@pytest.mark.parametrize("ends", [[], ["--push-to-talk"]])
+def test_a_recording_without_words_is_told(
+    ledge: Ledge, voice: ServiceProcess, tmp_path: Path, ends: list[str]
+) -> None:
+    path = tmp_path / "quiet.wav"
+    path.write_bytes(file_of(silence(1.0)))
+    done = talk(ledge, voice, "--file", str(path), "--mute", *ends, code=2)
+    assert f"no words were heard in {path}" in done.stderr
+    assert "you:" not in done.stdout
+
+
+def test_a_line_that_is_being_typed_is_not_wiped_away(ledge: Ledge, voice: ServiceProcess) -> None:
+    ours, theirs = pty.openpty()
+    settings = {"LEDGE_API_KEY": PEER_KEY, "LEDGE_VOICE_ADDRESS": voice.address, "TERM": "xterm"}
+    command = [sys.executable, "-m", "services.cli", "talk", "--text"]
+    environment = {**ledge.environment, **settings}
+    with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT) as process:
+        os.close(theirs)
+        try:
+            assert "> " in shown(ours, "> ")
+            assert select.select([ours], [], [], 0.5)[0] == []  # several times as long as a spinner stands still
+            os.write(ours, f"{TALL}\n".encode())
+            assert "12 metres tall" in shown(ours, "first words")
+            shown(ours, "> ")
+            os.write(ours, b"\x04")
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def shown(terminal: int, until: str) -> str:
+    """What a terminal shows, up to these words."""
+    told = ""
+    while until not in told:
+        assert select.select([terminal], [], [], 60)[0], told
+        told += os.read(terminal, 4096).decode()
+    return told
+
+
+@pytest.fixture(scope="module")
+def unfit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files that are no questions."""
+    folder = tmp_path_factory.mktemp("unfit")
+    (folder / "empty.wav").touch()
+    (folder / "no-samples.wav").write_bytes(file_of(silence(0.0)))
+    (folder / "large.wav").write_bytes(bytes(64 * 2**20 + 1))
+    with soundfile.SoundFile(folder / "long.flac", "w", 16_000, 1) as file:
+        for _ in range(181):
+            file.write(np.zeros(60 * 16_000, dtype="int16"))
+    soundfile.write(folder / "studio.wav", np.zeros(96_000), 96_000)
+    (folder / "cut.wav").write_bytes((folder / "studio.wav").read_bytes()[:30])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing.wav", "cannot read {path}: No such file"),
+        (".", "cannot read {path}: Is a directory"),
+        ("empty.wav", "{path} is empty"),
+        ("no-samples.wav", "{path} holds no audio"),
+        ("large.wav", "{path} has more than 64 MiB"),
+        ("long.flac", "{path} lasts more than 10 minutes"),
+        ("studio.wav", "{path} has 96000 samples a second"),
+        ("cut.wav", "{path} is no audio that can be read"),
+    ],
+)
+def test_a_file_that_is_no_question_is_told_by_its_name(unfit: Path, name: str, said: str) -> None:
+    path = unfit / name
+    with pytest.raises(InvalidInput, match=re.escape(said.format(path=path))):
+        read_spoken_file(path)
+
+
+def test_many_channels_are_one_question(tmp_path: Path) -> None:
+    path = tmp_path / "wide.wav"
+    soundfile.write(path, np.column_stack([np.full(1000, 0.5), np.full(1000, np.nan)]), 8000, subtype="FLOAT")
+    recorded = read_spoken_file(path)
+    assert recorded.rate_hz == 8000
+    assert set(np.frombuffer(recorded.samples, "<i2")) == {int(0.25 * 32767)}
+
+
+async def test_a_microphone_that_is_unplugged_is_told() -> None:
+    unplugged = Microphone(16_000)
+    unplugged.heard(b"ab")
+    unplugged.ended()
+    pieces = unplugged.pieces()
+    assert await anext(pieces) == b"ab"
+    with pytest.raises(NotReady, match="microphone is gone"):
+        await anext(pieces)
+
+
+async def test_a_microphone_that_falls_silent_without_a_word_is_told() -> None:
+    stuck = Microphone(16_000, gone_s=0.05)
+    stuck.heard(b"ab")
+    pieces = stuck.pieces()
+    assert await anext(pieces) == b"ab"
+    with pytest.raises(NotReady, match="microphone is gone"):
+        await anext(pieces)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
         (["--text", "--file", "x.wav"], 2, "--text"),
         (["--mute", "-o", "x.wav"], 2, "--mute"),
-        (["--file", "nowhere.wav", "--mute"], 2, "nowhere.wav"),
-        (["--file", "README.md", "--mute"], 2, "README.md"),
+        (["--text", "-o", "-"], 2, "-o takes a file"),
+        (["--file", "nowhere.wav", "--mute"], 2, "cannot read nowhere.wav: No such file"),
+        (["--file", "README.md", "--mute"], 2, "README.md is no audio"),
         (["--text", "--model", "gpt-9"], 1, "gpt-9"),
         (["--text", "-o", "/nowhere/x.wav"], 2, "/nowhere/x.wav"),
     ],

@@ -25,6 +25,9 @@ class Display(Protocol):
     def show(self, event: pb.ConverseResponse) -> None:
         """Each event, in order."""
 
+    def invite(self, idle: str) -> None:
+        """What is shown from here on while nothing is under way."""
+
 
 class Conversation:
     """Used once, by one task."""
@@ -45,6 +48,8 @@ class Conversation:
         """Of the next response, or of the refusal of one."""
         self.failures = 0
         """Responses that failed, and events that were refused."""
+        self.understood = 0
+        """Utterances that were heard as words."""
 
     async def run(self, talk: Callable[["Conversation"], Awaitable[None]]) -> None:
         """Returns when `talk` has, and the response that was under way has come to its end.
@@ -72,6 +77,10 @@ class Conversation:
     async def say(self, audio: bytes) -> None:
         """Some audio in the session's format; waits while the service takes none."""
         await self._messages.put(pb.ConverseRequest(audio=audio))
+
+    def invite(self, idle: str) -> None:
+        """Tells the person what to do while nothing is under way."""
+        self._display.invite(idle)
 
     async def interrupt(self) -> None:
         """Ends the answer that is under way or still heard, if one is."""
@@ -134,6 +143,7 @@ class Conversation:
                 self._speaking.add(event.speech_started.item_id)
             case "transcript_completed" | "transcript_failed":
                 self._speaking.discard(getattr(event, kind).item_id)
+                self.understood += bool(event.transcript_completed.text)
             case "response_created":
                 self._responding.add(event.response_created.id)
             case "response_done":

@@ -16,28 +16,54 @@ LATENCY_S = 0.08
 """Of the speaker; less is more than a busy machine can keep up with, and more is heard after an interruption."""
 MAX_WAITING_PIECES = 250
 """Ten seconds that the service did not take; past it what was said first is forgotten."""
+GONE_S = 3.0
+"""A device gives a piece every PIECE_MS. Some give nothing and tell nothing when they are unplugged."""
 INSTEAD = "use --file QUESTION.wav with -o ANSWER.wav, or --text"
 
 
 class Microphone:
-    """Opened by `microphone`."""
+    """Opened by `microphone`.
 
-    def __init__(self, rate_hz: int) -> None:
+    Args:
+        gone_s: a device that gives nothing for so long is gone.
+    """
+
+    def __init__(self, rate_hz: int, gone_s: float = GONE_S) -> None:
         self.rate_hz = rate_hz
+        self._gone_s = gone_s
         self._loop = asyncio.get_running_loop()
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING_PIECES)
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING_PIECES)
 
     async def pieces(self) -> AsyncGenerator[bytes]:
-        """16-bit mono samples, without an end."""
+        """16-bit mono samples, without an end.
+
+        Raises:
+            NotReady: the device is gone.
+        """
         while True:
-            yield await self._waiting.get()
+            piece = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._gone_s):
+                    piece = await self._waiting.get()
+            if piece is None:
+                raise NotReady(
+                    "the microphone is gone: plug it in again, or choose another one in the system's settings"
+                )
+            yield piece
 
     def heard(self, samples: Any, *_: Any) -> None:
         """Called by PortAudio's thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and the device will soon
-            self._loop.call_soon_threadsafe(self._keep, bytes(samples))
+        self._from_another_thread(bytes(samples))
 
-    def _keep(self, piece: bytes) -> None:
+    def ended(self) -> None:
+        """Called by PortAudio's thread when the device gives no more: unplugged, or closed by us."""
+        self._from_another_thread(None)
+
+    def _from_another_thread(self, piece: bytes | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the device will soon
+            self._loop.call_soon_threadsafe(self._keep, piece)
+
+    def _keep(self, piece: bytes | None) -> None:
         if self._waiting.full():
             self._waiting.get_nowait()
         self._waiting.put_nowait(piece)
@@ -57,6 +83,7 @@ def microphone() -> Iterator[Microphone]:
             channels=1,
             dtype="int16",
             callback=opened.heard,
+            finished_callback=opened.ended,
         )
     except (devices.PortAudioError, ValueError) as error:
         raise NotReady(f"no microphone can be opened ({_reason(error)}): {INSTEAD}") from error

@@ -35,11 +35,17 @@ STAGES = (
 
 
 class People:
-    """What is said and answered, on standard output; the state, where there is a terminal, on the last line."""
+    """What is said and answered, on standard output; the state, where there is a terminal, on the last line.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        typed: questions are typed: then the last line is the person's own while nothing is under way.
+    """
+
+    def __init__(self, console: Console, *, typed: bool = False) -> None:
         self._console = console
-        self._status = Status("listening", console=console)
+        self._typed = typed
+        self._idle = STATES[pb.IDLE]
+        self._status = Status(self._idle, console=console)
         self._state = pb.IDLE
         self._answering = ""
         self._answer = Answer()
@@ -48,13 +54,16 @@ class People:
         match event.WhichOneof("event"):
             case "session_created":
                 self._show_state()
+                self._prompt()
             case "state_changed":
                 self._state = event.state_changed.state
                 self._show_state()
             case "transcript_partial":
                 self._show_state(event.transcript_partial.text)
             case "transcript_completed":
-                self._line(Text("you: ", "bold green"), event.transcript_completed.text)
+                # What was no word, a cough or a door, is not told of.
+                if event.transcript_completed.text:
+                    self._line(Text("you: ", "bold green"), event.transcript_completed.text)
             case "transcript_failed":
                 self._line(Text("not understood: ", "yellow"), event.transcript_failed.error.message)
             case "response_created":
@@ -77,6 +86,11 @@ class People:
                 self._done(event.response_done)
             case "error":
                 self._line(Text("error: ", "yellow"), event.error.message)
+                self._prompt()
+
+    def invite(self, idle: str) -> None:
+        self._idle = idle
+        self._show_state()
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
@@ -86,8 +100,13 @@ class People:
     def _show_state(self, partial: str = "") -> None:
         if not self._console.is_terminal or self._answering:
             return
+        if self._typed and self._state == pb.IDLE:
+            # What is redrawn would wipe away what is being typed.
+            self._status.stop()
+            return
+        state = self._idle if self._state == pb.IDLE else STATES.get(self._state, "")
         said = f" {printable(one_line(partial[-SHOWN_CHARACTERS:], SHOWN_CHARACTERS))}" if partial else ""
-        self._status.update(Text.assemble((STATES.get(self._state, ""), "cyan"), (said, "dim")))
+        self._status.update(Text.assemble((state, "cyan"), (said, "dim")))
         self._status.start()
 
     def _write(self, response_id: str, text: str) -> None:
@@ -118,6 +137,12 @@ class People:
                 self._line(Text(f"(cut short: {done.reason})", "dim"))
         if done.degraded:
             self._line(Text("done without: ", "yellow"), ", ".join(done.degraded))
+        self._prompt()
+
+    def _prompt(self) -> None:
+        if self._typed and self._console.is_terminal:
+            self._status.stop()
+            self._console.print(Text("> ", "bold green"), end="")
 
     def _line(self, head: Text, text: str = "") -> None:
         self._console.print(head + Text(printable(text)), soft_wrap=True)
@@ -143,6 +168,9 @@ class Programs:
             del told["audio"]
         sys.stdout.write(json.dumps({"event": kind, **told}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+    def invite(self, idle: str) -> None:
+        pass
 
     def close(self) -> None:
         pass
