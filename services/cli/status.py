@@ -1,7 +1,8 @@
-"""`ledge status`: how each service is, asked now. Exit 0 when all are ready, else 1."""
+"""`ledge status`: how each service is, asked now. Exit 0 when all are ready, else 1; of a release that is stuck 3."""
 
 import json
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,12 +13,47 @@ from services.cli.local.config import LocalRunConfig
 from services.cli.local.suite import ServiceStatus, Suite
 from services.cli.local.supervisor import NotRunning
 from services.cli.terminal import one_line, open_console
+from services.kit.errors import InvalidInput
 
 STYLES = {"ready": "green", "starting": "yellow", "restarting": "red", "given up": "red"}
 
 
-def command(as_json: bool = typer.Option(False, "--json", help="Print JSON for a program.")) -> None:
-    """Show every service: state, uptime, restarts, memory, ports, model, and its last error."""
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a program.")] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Of a release in Kubernetes.")] = False,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="The release's.", show_default="kubectl's")
+    ] = None,
+    release: Annotated[str | None, typer.Option(help="Its name in Helm.", show_default="ledge")] = None,
+    context: Annotated[str | None, typer.Option(help="Of the kubeconfig.", show_default="the current one")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until all is ready.")] = False,
+    timeout_s: Annotated[
+        float | None, typer.Option(min=0, help="With --watch, the longest that it goes on.", show_default="no end")
+    ] = None,
+) -> None:
+    """Show every service: state, uptime, restarts, memory, ports, model, and its last error.
+
+    With --cluster every pod of a release: what it waits for, how far its models are, and why it is stuck. Exit 0: all
+    are ready; 1: some are on their way; 3: one is stuck, and will not go on by itself.
+    """
+    if cluster:
+        raise typer.Exit(_of_cluster(namespace, release or "ledge", context, watch, timeout_s, as_json))
+    if namespace or release or context or watch or timeout_s is not None:
+        raise InvalidInput("--namespace, --release, --context, --watch and --timeout-s go with --cluster")
+    _of_local_run(as_json)
+
+
+def _of_cluster(
+    namespace: str | None, release: str, context: str | None, goes_on: bool, timeout_s: float | None, as_json: bool
+) -> int:
+    from services.cli.cluster.access import Cluster
+    from services.cli.cluster.watching import show, watch
+
+    reached = Cluster(namespace, context)
+    return watch(reached, release, as_json, timeout_s) if goes_on else show(reached, release, as_json)
+
+
+def _of_local_run(as_json: bool) -> None:
     suite = Suite(LocalRunConfig.read())
     try:
         statuses = suite.status()
