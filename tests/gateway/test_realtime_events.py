@@ -87,6 +87,7 @@ TOLD: dict[str, Any] = {
     "speech_stopped": pb.SpeechStopped(audio_end_ms=1500, item_id="item_1"),
     "audio_committed": pb.AudioCommitted(item_id="item_1"),
     "audio_cleared": pb.AudioCleared(),
+    "output_cleared": pb.OutputCleared(),
     "item_added": pb.ItemAdded(item=QUESTION),
     "item_done": pb.ItemAdded(previous_item_id="item_1", item=ANSWER),
     "item_deleted": pb.ItemDeleted(item_id="item_1"),
@@ -306,26 +307,12 @@ def test_silence_is_told_when_no_more_audio_can_follow(names: Names) -> None:
     view = view_of(SESSION)
     writer = ServerEvents(view, names, 0)
     list(writer.write(pb.ConverseResponse(response_created=TOLD["response_created"])))
-    [request] = read(names, {"type": "output_audio_buffer.clear"}, view)
-    assert request.cancel_response.response_id == "resp_1"
-    events = list(writer.write(pb.ConverseResponse(response_done=RESPONSE)))
-    assert [event["type"] for event in events] == ["response.done", "output_audio_buffer.cleared"]
-    [event] = read(names, {"type": "output_audio_buffer.clear"}, view)
-    assert event == {"type": "output_audio_buffer.cleared", "response_id": "resp_1"}
-
-
-def test_silence_is_asked_of_the_conversation_and_not_of_what_is_made_beside_it(names: Names) -> None:
-    view = view_of(SESSION)
-    writer = ServerEvents(view, names, 0)
     beside = pb.ResponseState(id="resp_beside", out_of_band=True)
-    list(writer.write(pb.ConverseResponse(response_created=TOLD["response_created"])))
     list(writer.write(pb.ConverseResponse(response_created=beside)))
     [request] = read(names, {"type": "output_audio_buffer.clear"}, view)
-    assert request.cancel_response.response_id == "resp_1"
-    events = list(writer.write(pb.ConverseResponse(response_done=beside)))
-    assert [event["type"] for event in events] == ["response.done"]
-    events = list(writer.write(pb.ConverseResponse(response_done=RESPONSE)))
-    assert [event["type"] for event in events] == ["response.done", "output_audio_buffer.cleared"]
+    assert request.HasField("clear_output")
+    events = list(writer.write(pb.ConverseResponse(output_cleared=pb.OutputCleared())))
+    assert [(event["type"], event["response_id"]) for event in events] == [("output_audio_buffer.cleared", "resp_1")]
 
 
 def test_a_session_is_changed_field_by_field(names: Names) -> None:

@@ -138,6 +138,23 @@ async def test_silence_that_is_asked_for_comes_at_once_and_lasts(talking: Suite)
         assert joined(rest, "response.output_text.delta") == "You said: hi"
 
 
+async def test_silence_that_is_asked_for_after_the_response_leaves_what_was_heard(talking: Suite) -> None:
+    async with session(talking, "scripted") as client:
+        await client.ask("a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7 8 9")
+        events = await client.until("response.done")
+        await client.send("output_audio_buffer.clear")
+        after = await client.until("output_audio_buffer.cleared")
+        [created] = of(events, "response.created")
+        [truncated] = of(after, "conversation.item.truncated")
+        assert after[-1]["response_id"] == created["response"]["id"]
+        await client.send("conversation.item.retrieve", item_id=truncated["item_id"])
+        [*_, kept] = await client.until("conversation.item.retrieved")
+        heard = kept["item"]["content"][0]["transcript"]
+        whole = joined(events, "response.output_audio_transcript.delta")
+        assert whole.startswith(heard)
+        assert 0 < len(heard) < len(whole)
+
+
 async def test_a_client_that_goes_ends_the_generation(talking: Suite) -> None:
     async with session(talking, "scripted") as client:
         await client.update(output_modalities=["text"])

@@ -153,3 +153,21 @@ async def test_speech_silences_an_answer_in_time(voice: ServiceProcess) -> None:
         await caller.say(spoken_for(1.0))
         await caller.done(1)
     assert caller.at_s("playback_control", 1) - begun_s < 2.0
+
+
+async def test_silence_that_is_asked_for_while_the_answer_plays_on_leaves_what_was_heard(voice: ServiceProcess) -> None:
+    async with calling(voice.address, **CHAT) as caller:
+        done = await caller.ask(STORY)
+        await caller.send(clear_output=pb.ClearOutput())
+        await caller.wait("output_cleared")
+        await caller.send(retrieve_item=pb.RetrieveItem(item_id=done.output[0].id))
+        kept = await caller.wait("item_retrieved")
+        await caller.send(clear_output=pb.ClearOutput())
+        await caller.wait("output_cleared", 2)
+    assert done.status == pb.ResponseState.COMPLETED
+    assert caller.kinds().index("item_truncated") < caller.kinds().index("output_cleared")
+    heard = kept.message.content[0].output_audio_transcript
+    assert caller.text(done.id).startswith(heard)
+    assert 0 < len(heard) < len(caller.text(done.id))
+    assert len(caller.of("item_truncated")) == 1, "there was nothing left to silence"
+    assert not caller.of("error")

@@ -20,8 +20,6 @@ MAX_EVENT_ID_CHARACTERS = 512
 PIECE_BYTES = 256 * 1024
 """In which audio is passed on; the contract takes up to 1 MiB."""
 Id = Annotated[str, Field(min_length=1, max_length=256)]
-Told = pb.ConverseRequest | dict[str, Any]
-"""A message for the service, or an event that the door itself answers with."""
 
 
 class SessionUpdate(Body):
@@ -63,12 +61,12 @@ class ClientEvents:
     def __init__(self, view: SessionView, names: Names) -> None:
         self._view = view
         self._names = names
-        self._readers: dict[str, Callable[[dict[str, Any]], Iterator[Told]]] = {
+        self._readers: dict[str, Callable[[dict[str, Any]], Iterator[pb.ConverseRequest]]] = {
             "session.update": self._session_update,
             "input_audio_buffer.append": self._audio,
             "input_audio_buffer.commit": lambda _: iter([pb.ConverseRequest(commit_audio=pb.CommitAudio())]),
             "input_audio_buffer.clear": lambda _: iter([pb.ConverseRequest(clear_audio=pb.ClearAudio())]),
-            "output_audio_buffer.clear": self._be_silent,
+            "output_audio_buffer.clear": lambda _: iter([pb.ConverseRequest(clear_output=pb.ClearOutput())]),
             "conversation.item.create": self._item_create,
             "conversation.item.delete": self._item_delete,
             "conversation.item.retrieve": self._item_retrieve,
@@ -78,7 +76,7 @@ class ClientEvents:
             "ledge.playback": self._playback,
         }
 
-    def read(self, text: str) -> Iterator[Told]:
+    def read(self, text: str) -> Iterator[pb.ConverseRequest]:
         """What an event asks for; mostly one message.
 
         Raises:
@@ -93,13 +91,12 @@ class ClientEvents:
             raise EventRefused(f"there is no client event {kind[:80]!r}", code="unknown_event", param="type")
         try:
             for told in reader(event):
-                if isinstance(told, pb.ConverseRequest):
-                    told.event_id = event_id
+                told.event_id = event_id
                 yield told
         except ValidationError as error:
             raise refused(error) from None
 
-    def _session_update(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _session_update(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         body = SessionUpdate.model_validate(event).session
         change = body.change(self._view, self._names)
         # Clients send these with each update, though they cannot change.
@@ -112,7 +109,7 @@ class ClientEvents:
         self._view.asked(change)
         yield pb.ConverseRequest(session=change)
 
-    def _audio(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _audio(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         try:
             audio = decoded(event.get("audio"))
         except ValueError as error:
@@ -120,32 +117,25 @@ class ClientEvents:
         for start in range(0, len(audio), PIECE_BYTES):
             yield pb.ConverseRequest(audio=audio[start : start + PIECE_BYTES])
 
-    def _be_silent(self, _: dict[str, Any]) -> Iterator[Told]:
-        if not self._view.response_id:
-            yield {"type": "output_audio_buffer.cleared", "response_id": self._view.last_response_id}
-            return
-        self._view.clearing = True
-        yield pb.ConverseRequest(cancel_response=pb.CancelResponse(response_id=self._view.response_id))
-
-    def _item_create(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _item_create(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         body = ItemCreate.model_validate(event)
         created = pb.CreateItem(item=body.item.item(), previous_item_id=body.previous_item_id)
         yield pb.ConverseRequest(create_item=created)
 
-    def _item_delete(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _item_delete(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         yield pb.ConverseRequest(delete_item=pb.DeleteItem(item_id=ItemNamed.model_validate(event).item_id))
 
-    def _item_retrieve(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _item_retrieve(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         yield pb.ConverseRequest(retrieve_item=pb.RetrieveItem(item_id=ItemNamed.model_validate(event).item_id))
 
-    def _item_truncate(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _item_truncate(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         body = ItemTruncate.model_validate(event)
         truncated = pb.TruncateItem(
             item_id=body.item_id, content_index=body.content_index, audio_end_ms=body.audio_end_ms
         )
         yield pb.ConverseRequest(truncate_item=truncated)
 
-    def _response_create(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _response_create(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         body = ResponseCreate.model_validate(event).response
         try:
             created = body.asked(self._view, self._names)
@@ -153,11 +143,11 @@ class ClientEvents:
             raise EventRefused(str(error), param="response.audio.output.format") from None
         yield pb.ConverseRequest(create_response=created)
 
-    def _response_cancel(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _response_cancel(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         cancelled = pb.CancelResponse(response_id=ResponseCancel.model_validate(event).response_id)
         yield pb.ConverseRequest(cancel_response=cancelled)
 
-    def _playback(self, event: dict[str, Any]) -> Iterator[Told]:
+    def _playback(self, event: dict[str, Any]) -> Iterator[pb.ConverseRequest]:
         body = Played.model_validate(event)
         played = pb.Playback(item_id=body.item_id, played_ms=body.played_ms, ended=body.ended)
         yield pb.ConverseRequest(playback=played)

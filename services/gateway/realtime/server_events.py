@@ -45,6 +45,7 @@ class ServerEvents:
             "transcript_completed": self._transcript_completed,
             "response_created": self._response_created,
             "response_done": self._response_done,
+            "output_cleared": self._output_cleared,
         }
 
     def write(self, response: pb.ConverseResponse) -> Iterator[Event]:
@@ -104,17 +105,14 @@ class ServerEvents:
 
     def _response_created(self, state: pb.ResponseState) -> Iterator[Event]:
         if not state.out_of_band:
-            self._view.response_id = self._view.last_response_id = state.id
+            self._view.last_response_id = state.id
         yield {"type": "response.created", "response": self._response(state)}
 
     def _response_done(self, state: pb.ResponseState) -> Iterator[Event]:
         yield {"type": "response.done", "response": self._response(state)}
-        if self._view.response_id != state.id:
-            return
-        self._view.response_id = ""
-        if self._view.clearing:
-            self._view.clearing = False
-            yield {"type": "output_audio_buffer.cleared", "response_id": state.id}
+
+    def _output_cleared(self, _: pb.OutputCleared) -> Iterator[Event]:
+        yield {"type": "output_audio_buffer.cleared", "response_id": self._view.last_response_id}
 
     def _response(self, state: pb.ResponseState) -> Event:
         return response_json(state, self._view.told, self._conversation_id)

@@ -115,10 +115,7 @@ class RealtimeSession:
                 if text is None:
                     raise EventRefused("events are JSON in text messages", code="invalid_event")
                 for asked in self._client.read(text):
-                    if isinstance(asked, pb.ConverseRequest):
-                        yield asked
-                    else:
-                        await self._send(self._server.stamped(asked))
+                    yield asked
             except EventRefused as refused:
                 caused_by = event_id_of(text) if text else None
                 event = error_event(refused.message, "invalid_request_error", refused.code, refused.param, caused_by)

@@ -16,12 +16,8 @@ class SessionView:
     contract's messages are given whole."""
     wants_ledge: bool = False
     """Whether the client asked for Ledge's own events; some give up at a type they do not know."""
-    response_id: str = ""
-    """The conversation's response that is under way; empty: none."""
     last_response_id: str = ""
-    """The same when it has ended."""
-    clearing: bool = False
-    """The client has asked for silence, and is to hear of it when no more audio can follow."""
+    """Of the conversation's response that was begun last; empty: none was."""
 
     def settled(self, session: pb.Session) -> None:
         """The service has told how the session stands."""

@@ -90,6 +90,8 @@ class ClientEvents:
                 await self._create_response(request.create_response)
             case "cancel_response":
                 await self._cancel(request.cancel_response.response_id)
+            case "clear_output":
+                await self._clear_output()
             case "playback":
                 playback = request.playback
                 if (reply := floor.reply_with(playback.item_id)) is not None and playback.item_id:
@@ -264,6 +266,11 @@ class ClientEvents:
         if response_id and self._floor.reply_to(response_id) is None:
             raise Fault("response_cancel_not_active", "no response with this id is under way", "response_id")
         await self._floor.happens(on.ResponseUnwanted())
+
+    async def _clear_output(self) -> None:
+        if self._floor.machine.is_heard:
+            await self._floor.happens(on.ResponseUnwanted())
+        await self._tell(pb.ConverseResponse(output_cleared=pb.OutputCleared()))
 
     async def _tell(self, event: pb.ConverseResponse) -> None:
         await self._around.outbox.put(event)

@@ -32,7 +32,7 @@ INTERRUPT_PENDING: State
 CLOSING: State
 
 class ConverseRequest(_message.Message):
-    __slots__ = ("event_id", "session", "audio", "commit_audio", "clear_audio", "create_item", "delete_item", "retrieve_item", "truncate_item", "create_response", "cancel_response", "playback")
+    __slots__ = ("event_id", "session", "audio", "commit_audio", "clear_audio", "create_item", "delete_item", "retrieve_item", "truncate_item", "create_response", "cancel_response", "playback", "clear_output")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class ConverseRequest(_message.Message):
     CREATE_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     CANCEL_RESPONSE_FIELD_NUMBER: _ClassVar[int]
     PLAYBACK_FIELD_NUMBER: _ClassVar[int]
+    CLEAR_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     session: Session
     audio: bytes
@@ -57,7 +58,8 @@ class ConverseRequest(_message.Message):
     create_response: CreateResponse
     cancel_response: CancelResponse
     playback: Playback
-    def __init__(self, event_id: _Optional[str] = ..., session: _Optional[_Union[Session, _Mapping]] = ..., audio: _Optional[bytes] = ..., commit_audio: _Optional[_Union[CommitAudio, _Mapping]] = ..., clear_audio: _Optional[_Union[ClearAudio, _Mapping]] = ..., create_item: _Optional[_Union[CreateItem, _Mapping]] = ..., delete_item: _Optional[_Union[DeleteItem, _Mapping]] = ..., retrieve_item: _Optional[_Union[RetrieveItem, _Mapping]] = ..., truncate_item: _Optional[_Union[TruncateItem, _Mapping]] = ..., create_response: _Optional[_Union[CreateResponse, _Mapping]] = ..., cancel_response: _Optional[_Union[CancelResponse, _Mapping]] = ..., playback: _Optional[_Union[Playback, _Mapping]] = ...) -> None: ...
+    clear_output: ClearOutput
+    def __init__(self, event_id: _Optional[str] = ..., session: _Optional[_Union[Session, _Mapping]] = ..., audio: _Optional[bytes] = ..., commit_audio: _Optional[_Union[CommitAudio, _Mapping]] = ..., clear_audio: _Optional[_Union[ClearAudio, _Mapping]] = ..., create_item: _Optional[_Union[CreateItem, _Mapping]] = ..., delete_item: _Optional[_Union[DeleteItem, _Mapping]] = ..., retrieve_item: _Optional[_Union[RetrieveItem, _Mapping]] = ..., truncate_item: _Optional[_Union[TruncateItem, _Mapping]] = ..., create_response: _Optional[_Union[CreateResponse, _Mapping]] = ..., cancel_response: _Optional[_Union[CancelResponse, _Mapping]] = ..., playback: _Optional[_Union[Playback, _Mapping]] = ..., clear_output: _Optional[_Union[ClearOutput, _Mapping]] = ...) -> None: ...
 
 class Session(_message.Message):
     __slots__ = ("kind", "model", "instructions", "speak", "input_format", "transcription", "turn_detection", "speaking", "tools", "tool_choice", "max_output_tokens", "documents", "language")
@@ -276,6 +278,10 @@ class CancelResponse(_message.Message):
     response_id: str
     def __init__(self, response_id: _Optional[str] = ...) -> None: ...
 
+class ClearOutput(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class Playback(_message.Message):
     __slots__ = ("item_id", "played_ms", "ended")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -359,7 +365,7 @@ class FunctionCallOutput(_message.Message):
     def __init__(self, call_id: _Optional[str] = ..., output: _Optional[str] = ...) -> None: ...
 
 class ConverseResponse(_message.Message):
-    __slots__ = ("session_created", "session_updated", "error", "speech_started", "speech_stopped", "audio_committed", "audio_cleared", "item_added", "item_done", "item_deleted", "item_retrieved", "item_truncated", "transcript_partial", "transcript_completed", "transcript_failed", "response_created", "output_item_added", "output_item_done", "content_part_added", "content_part_done", "text_delta", "text_done", "transcript_delta", "transcript_done", "audio_delta", "audio_done", "arguments_delta", "arguments_done", "response_done", "idle_timeout", "state_changed", "playback_control", "citation", "timings", "verdict")
+    __slots__ = ("session_created", "session_updated", "error", "speech_started", "speech_stopped", "audio_committed", "audio_cleared", "item_added", "item_done", "item_deleted", "item_retrieved", "item_truncated", "transcript_partial", "transcript_completed", "transcript_failed", "response_created", "output_item_added", "output_item_done", "content_part_added", "content_part_done", "text_delta", "text_done", "transcript_delta", "transcript_done", "audio_delta", "audio_done", "arguments_delta", "arguments_done", "response_done", "idle_timeout", "state_changed", "playback_control", "citation", "timings", "verdict", "output_cleared")
     SESSION_CREATED_FIELD_NUMBER: _ClassVar[int]
     SESSION_UPDATED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -395,6 +401,7 @@ class ConverseResponse(_message.Message):
     CITATION_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_CLEARED_FIELD_NUMBER: _ClassVar[int]
     session_created: SessionState
     session_updated: SessionState
     error: Error
@@ -430,7 +437,8 @@ class ConverseResponse(_message.Message):
     citation: Citation
     timings: Timings
     verdict: Verdict
-    def __init__(self, session_created: _Optional[_Union[SessionState, _Mapping]] = ..., session_updated: _Optional[_Union[SessionState, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[SpeechStopped, _Mapping]] = ..., audio_committed: _Optional[_Union[AudioCommitted, _Mapping]] = ..., audio_cleared: _Optional[_Union[AudioCleared, _Mapping]] = ..., item_added: _Optional[_Union[ItemAdded, _Mapping]] = ..., item_done: _Optional[_Union[ItemAdded, _Mapping]] = ..., item_deleted: _Optional[_Union[ItemDeleted, _Mapping]] = ..., item_retrieved: _Optional[_Union[Item, _Mapping]] = ..., item_truncated: _Optional[_Union[ItemTruncated, _Mapping]] = ..., transcript_partial: _Optional[_Union[TranscriptPartial, _Mapping]] = ..., transcript_completed: _Optional[_Union[TranscriptCompleted, _Mapping]] = ..., transcript_failed: _Optional[_Union[TranscriptFailed, _Mapping]] = ..., response_created: _Optional[_Union[ResponseState, _Mapping]] = ..., output_item_added: _Optional[_Union[OutputItem, _Mapping]] = ..., output_item_done: _Optional[_Union[OutputItem, _Mapping]] = ..., content_part_added: _Optional[_Union[ContentPart, _Mapping]] = ..., content_part_done: _Optional[_Union[ContentPart, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., text_done: _Optional[_Union[TextDelta, _Mapping]] = ..., transcript_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., transcript_done: _Optional[_Union[TextDelta, _Mapping]] = ..., audio_delta: _Optional[_Union[AudioDelta, _Mapping]] = ..., audio_done: _Optional[_Union[AudioDone, _Mapping]] = ..., arguments_delta: _Optional[_Union[ArgumentsDelta, _Mapping]] = ..., arguments_done: _Optional[_Union[ArgumentsDone, _Mapping]] = ..., response_done: _Optional[_Union[ResponseState, _Mapping]] = ..., idle_timeout: _Optional[_Union[IdleTimeout, _Mapping]] = ..., state_changed: _Optional[_Union[StateChanged, _Mapping]] = ..., playback_control: _Optional[_Union[PlaybackControl, _Mapping]] = ..., citation: _Optional[_Union[Citation, _Mapping]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ...) -> None: ...
+    output_cleared: OutputCleared
+    def __init__(self, session_created: _Optional[_Union[SessionState, _Mapping]] = ..., session_updated: _Optional[_Union[SessionState, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., speech_started: _Optional[_Union[SpeechStarted, _Mapping]] = ..., speech_stopped: _Optional[_Union[SpeechStopped, _Mapping]] = ..., audio_committed: _Optional[_Union[AudioCommitted, _Mapping]] = ..., audio_cleared: _Optional[_Union[AudioCleared, _Mapping]] = ..., item_added: _Optional[_Union[ItemAdded, _Mapping]] = ..., item_done: _Optional[_Union[ItemAdded, _Mapping]] = ..., item_deleted: _Optional[_Union[ItemDeleted, _Mapping]] = ..., item_retrieved: _Optional[_Union[Item, _Mapping]] = ..., item_truncated: _Optional[_Union[ItemTruncated, _Mapping]] = ..., transcript_partial: _Optional[_Union[TranscriptPartial, _Mapping]] = ..., transcript_completed: _Optional[_Union[TranscriptCompleted, _Mapping]] = ..., transcript_failed: _Optional[_Union[TranscriptFailed, _Mapping]] = ..., response_created: _Optional[_Union[ResponseState, _Mapping]] = ..., output_item_added: _Optional[_Union[OutputItem, _Mapping]] = ..., output_item_done: _Optional[_Union[OutputItem, _Mapping]] = ..., content_part_added: _Optional[_Union[ContentPart, _Mapping]] = ..., content_part_done: _Optional[_Union[ContentPart, _Mapping]] = ..., text_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., text_done: _Optional[_Union[TextDelta, _Mapping]] = ..., transcript_delta: _Optional[_Union[TextDelta, _Mapping]] = ..., transcript_done: _Optional[_Union[TextDelta, _Mapping]] = ..., audio_delta: _Optional[_Union[AudioDelta, _Mapping]] = ..., audio_done: _Optional[_Union[AudioDone, _Mapping]] = ..., arguments_delta: _Optional[_Union[ArgumentsDelta, _Mapping]] = ..., arguments_done: _Optional[_Union[ArgumentsDone, _Mapping]] = ..., response_done: _Optional[_Union[ResponseState, _Mapping]] = ..., idle_timeout: _Optional[_Union[IdleTimeout, _Mapping]] = ..., state_changed: _Optional[_Union[StateChanged, _Mapping]] = ..., playback_control: _Optional[_Union[PlaybackControl, _Mapping]] = ..., citation: _Optional[_Union[Citation, _Mapping]] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., output_cleared: _Optional[_Union[OutputCleared, _Mapping]] = ...) -> None: ...
 
 class SessionState(_message.Message):
     __slots__ = ("id", "session")
@@ -479,6 +487,10 @@ class AudioCommitted(_message.Message):
     def __init__(self, previous_item_id: _Optional[str] = ..., item_id: _Optional[str] = ...) -> None: ...
 
 class AudioCleared(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class OutputCleared(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
