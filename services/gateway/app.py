@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from services.gateway import errors
+from services.gateway import errors, hybrid_choice
 from services.gateway.api_description import describe
 from services.gateway.audio_form import AudioUploads
 from services.gateway.config import GatewayConfig
@@ -98,7 +98,7 @@ def make_app(config: GatewayConfig, peers: Peers, status: ops.Status) -> FastAPI
             allow_origins=list(config.cors_allow_origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after", "retry-after-ms"],
+            expose_headers=["x-request-id", "retry-after", "retry-after-ms", *hybrid_choice.HEADERS],
         )
     return app
 

@@ -83,7 +83,10 @@ class Edge:
             if message["type"] == "http.response.start":
                 begun = True
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = call.request_id
+                told = MutableHeaders(scope=message)
+                told["x-request-id"] = call.request_id
+                for name, value in call.notes.items():
+                    told[f"ledge-{name}"] = value
             await send(message)
 
         try:

@@ -142,6 +142,8 @@ class ChatCompletionRequest(SamplingFields, DocumentFields):
             request.tool_choice.CopyFrom(_tool_choice(self.tool_choice))
         if self.priority is not None:
             request.priority = self.priority
+        if self.hybrid is not None:
+            request.hybrid.CopyFrom(self.hybrid.to_protobuf())
         return request
 
 

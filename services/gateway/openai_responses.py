@@ -8,6 +8,7 @@ from ledge.llm.v1 import llm_pb2 as pb
 from pydantic import Field, JsonValue, model_validator
 
 from services.gateway.body import MAX_UINT32, Body
+from services.gateway.hybrid_choice import HybridChoice
 from services.gateway.openai_chat import FunctionDefinition, tool_of
 from services.gateway.openai_sampling import ANY_OBJECT, schema_constraint
 from services.gateway.rag_question import DocumentFields, Said
@@ -101,6 +102,7 @@ class ResponsesRequest(DocumentFields):
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
     include: list[str] = Field(default_factory=list, max_length=32, fail_fast=True)
     metadata: dict[str, str] = Field({}, max_length=16)
+    hybrid: HybridChoice | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -131,6 +133,8 @@ class ResponsesRequest(DocumentFields):
             request.tool_choice.name = self.tool_choice.name
         elif self.tools:
             request.tool_choice.CopyFrom(pb.ToolChoice(mode=self.tool_choice.upper()))
+        if self.hybrid is not None:
+            request.hybrid.CopyFrom(self.hybrid.to_protobuf())
         return request
 
     def said(self) -> Sequence[Said]:

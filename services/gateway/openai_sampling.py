@@ -7,6 +7,7 @@ from ledge.llm.v1 import llm_pb2 as pb
 from pydantic import BeforeValidator, Field, JsonValue
 
 from services.gateway.body import MAX_UINT32, Body
+from services.gateway.hybrid_choice import HybridChoice
 from services.kit.errors import InvalidInput
 
 MAX_LOGIT_BIASES = 300
@@ -73,6 +74,8 @@ class SamplingFields(StructuredOutputs):
     priority: Annotated[int | None, Field(ge=-100, le=100)] = None
     nvext: StructuredOutputs | None = None
     """Where NIM 1.x looks for the `guided_…` fields."""
+    hybrid: HybridChoice | None = None
+    """Ledge's own: which of two models answers, and what must not leave."""
 
     def stops(self) -> list[str]:
         if self.stop is None:

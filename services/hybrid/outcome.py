@@ -1,6 +1,7 @@
-"""What became of a request: told in trailing metadata, counted, and never changed after it is told."""
+"""What became of a request: told in trailing metadata, before a stream as far as it is known, and counted."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.hybrid import metrics
 from services.hybrid.choice import Choice
@@ -31,10 +32,15 @@ class Outcome:
 
     def tell(self) -> None:
         """Once, when the answer is complete or has failed."""
-        mode = self.choice.mode.value
-        metrics.REQUESTS.labels(mode, self.answered_by, self.why.value).inc()
-        call = current_call()
-        if call is None:
-            return
-        told = {"mode": mode, "answered-by": self.answered_by, "why": self.why.value, **self.figures}
-        call.notes.update({f"hybrid-{name}": value for name, value in told.items()})
+        metrics.REQUESTS.labels(self.choice.mode.value, self.answered_by, self.why.value).inc()
+        if call := current_call():
+            call.notes.update({f"hybrid-{name}": value for name, value in self._told().items()})
+
+    async def announce(self, context: Any) -> None:
+        """What is known before a stream's first event, for doors whose answers begin with it."""
+        told = tuple((f"ledge-hybrid-{name}", value) for name, value in self._told().items())
+        await context.send_initial_metadata(told)
+
+    def _told(self) -> dict[str, str]:
+        told = {"mode": self.choice.mode.value, "answered-by": self.answered_by, "why": self.why.value}
+        return told | self.figures

@@ -132,12 +132,17 @@ class HybridService(hybrid_rpc.HybridServiceServicer):
                 if outcome.choice.to_little:
                     if request.model in self._naming.both:
                         raw = kind.streamed(_unnamed(request)).SerializeToString()
+                    await outcome.announce(context)
                     async with aclosing(self._little.bytes_stream(kind.stream, raw)) as messages:
                         async for message in messages:
                             yield message
                     return
+                begun = False
                 async with aclosing(self._events(kind, request, caller, outcome)) as events:
                     async for event in events:
+                        if not begun:
+                            begun = True
+                            await outcome.announce(context)
                         yield event.SerializeToString()
             finally:
                 outcome.tell()

@@ -9,6 +9,7 @@ from ledge.llm.v1 import llm_pb2 as pb
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import JsonRoute
+from services.gateway.hybrid_choice import label, note_decision
 from services.gateway.openai_chat import (
     FINISH_REASONS,
     ChatCompletionRequest,
@@ -31,6 +32,7 @@ async def chat_completions(body: ChatCompletionRequest, request: Request) -> Res
     peers: Peers = request.app.state.peers
     model = peers.model(body.model)
     from_documents = model == peers.rag_model
+    label(body.hybrid, from_documents)
     if body.stream:
         events = answer_events(peers, body) if from_documents else _chat_events(peers, body, model)
         return await event_stream(request, events)
@@ -40,7 +42,10 @@ async def chat_completions(body: ChatCompletionRequest, request: Request) -> Res
 
 
 async def _chat(peers: Peers, body: ChatCompletionRequest, model: str) -> dict[str, Any]:
-    response = await peers.llm.Chat(body.to_protobuf(model))
+    call = peers.llm.Chat(body.to_protobuf(model))
+    with cancelled_after(call):
+        response = await call
+        note_decision(await call.trailing_metadata())
     return {
         "id": response.id,
         "object": "chat.completion",
@@ -70,6 +75,8 @@ async def _chat_events(peers: Peers, body: ChatCompletionRequest, model: str) ->
         async for piece in stream:
             head = {"id": piece.id, "object": "chat.completion.chunk", "created": created, "model": piece.model}
             delta: dict[str, Any] = {}
+            if not begun:
+                note_decision(await stream.initial_metadata())
             if piece.index not in begun:
                 begun.add(piece.index)
                 delta["role"] = "assistant"

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import MAX_UINT32, JsonRoute
+from services.gateway.hybrid_choice import label, note_decision
 from services.gateway.openai_chat import FINISH_REASONS, StreamOptions, logprob_of, usage_of
 from services.gateway.openai_sampling import SamplingFields
 from services.gateway.peers import Peers
@@ -62,6 +63,8 @@ class CompletionRequest(SamplingFields):
                 call.token_ids.ids.extend(prompt)
             if self.priority is not None:
                 call.priority = self.priority
+            if self.hybrid is not None:
+                call.hybrid.CopyFrom(self.hybrid.to_protobuf())
             calls.append(call)
         return calls
 
@@ -78,6 +81,7 @@ async def completions(body: CompletionRequest, request: Request) -> Response:
     model = peers.model(body.model)
     if model == peers.rag_model:
         raise InvalidInput(f"{model} answers questions: ask it on /v1/chat/completions or /v1/responses")
+    label(body.hybrid)
     calls = body.calls(model)
     if body.stream:
         return await event_stream(request, _events(peers, body, calls[0]))
@@ -86,12 +90,14 @@ async def completions(body: CompletionRequest, request: Request) -> Response:
 
 async def _complete(peers: Peers, calls: Sequence[pb.CompleteRequest]) -> dict[str, Any]:
     """The completions of all prompts; one that fails ends the others."""
-    working = [asyncio.ensure_future(peers.llm.Complete(call)) for call in calls]
+    working = [peers.llm.Complete(call) for call in calls]
     try:
         responses: list[pb.CompleteResponse] = await asyncio.gather(*working)
+        for answered in working:
+            note_decision(await answered.trailing_metadata())
     finally:
-        for call in working:
-            call.cancel()
+        for answered in working:
+            answered.cancel()
     usage = pb.Usage()
     choices: list[dict[str, Any]] = []
     for response in responses:
@@ -115,6 +121,8 @@ async def _events(peers: Peers, body: CompletionRequest, call: pb.CompleteReques
     stream = peers.llm.CompleteStream(pb.CompleteStreamRequest(complete=call))
     with cancelled_after(stream):
         async for piece in stream:
+            if not offsets:
+                note_decision(await stream.initial_metadata())
             head = _head(piece.id, piece.model, created)
             finish = FINISH_REASONS.get(piece.finish_reason)
             if piece.delta or finish or piece.logprobs:

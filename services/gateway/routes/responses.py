@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.body import JsonRoute
 from services.gateway.cited import outcome_of
+from services.gateway.hybrid_choice import label, note_decision
 from services.gateway.openai_response_events import Event, ResponseInTheMaking, framed, usage_of
 from services.gateway.openai_responses import ResponsesRequest
 from services.gateway.peers import Peers
@@ -25,6 +26,7 @@ async def responses(body: ResponsesRequest, request: Request) -> Response:
     peers: Peers = request.app.state.peers
     model = peers.model(body.model)
     from_documents = model == peers.rag_model
+    label(body.hybrid, from_documents)
     made = ResponseInTheMaking(model, body.settings())
     if body.stream:
         events = _answered(peers, body, made) if from_documents else _streamed(peers, body, model, made)
@@ -43,6 +45,7 @@ async def _streamed(
         async for piece in stream:
             if not begun:
                 begun = True
+                note_decision(await stream.initial_metadata())
                 made.response["model"] = piece.model
                 for event in made.begin():
                     yield event
@@ -62,13 +65,16 @@ async def _streamed(
 
 async def _chatted(peers: Peers, body: ResponsesRequest, model: str, made: ResponseInTheMaking) -> None:
     """The same by one call; what the events would tell stands in the response."""
-    answer = await peers.llm.Chat(body.to_protobuf(model))
+    call = peers.llm.Chat(body.to_protobuf(model))
+    with cancelled_after(call):
+        answer = await call
+        note_decision(await call.trailing_metadata())
     choice = answer.choices[0]
     made.response["model"] = answer.model
     if choice.message.content:
         list(made.text(choice.message.content, choice.logprobs))
-    for index, call in enumerate(choice.message.tool_calls):
-        delta = llm_pb2.ToolCallDelta(index=index, id=call.id, name=call.name, arguments_json=call.arguments_json)
+    for index, tool in enumerate(choice.message.tool_calls):
+        delta = llm_pb2.ToolCallDelta(index=index, id=tool.id, name=tool.name, arguments_json=tool.arguments_json)
         list(made.tool_call(delta))
     list(made.end(cut_off=choice.finish_reason == llm_pb2.LENGTH, usage=_usage(answer.usage)))
 
