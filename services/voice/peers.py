@@ -1,9 +1,6 @@
 """The services that voice is composed of, and what they serve."""
 
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from ledge.asr.v1 import asr_pb2, asr_pb2_grpc
 from ledge.llm.v1 import llm_pb2, llm_pb2_grpc
@@ -12,25 +9,8 @@ from ledge.translation.v1 import translation_pb2, translation_pb2_grpc
 from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
 
 from services.kit.client import Channel, connect
+from services.kit.listed import Listed
 from services.voice.config import VoiceConfig
-
-LISTED_S = 10.0
-"""How long a list of what a service serves is taken for true."""
-
-Listing = TypeVar("Listing")
-
-
-class Listed(Generic[Listing]):
-    """A list that a service gives, asked for again when it is old. A failure is told to whoever asks, and not kept."""
-
-    def __init__(self, ask: Callable[[], Awaitable[Listing]]) -> None:
-        self._ask = ask
-        self._kept: tuple[float, Listing] | None = None
-
-    async def get(self) -> Listing:
-        if self._kept is None or time.monotonic() - self._kept[0] > LISTED_S:
-            self._kept = (time.monotonic(), await self._ask())
-        return self._kept[1]
 
 
 @dataclass(frozen=True)
