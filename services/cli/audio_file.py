@@ -29,7 +29,7 @@ def audio_bytes(file: Path, too_large: str) -> bytes:
     except OSError as error:
         raise InvalidInput(f"cannot read {file}: {error.strerror or error}") from error
     if not audio:
-        raise InvalidInput(f"{name_of(file)} is empty")
+        raise InvalidInput(f"{name_of(file)} is empty: there is no audio in it")
     if len(audio) > MAX_AUDIO_BYTES:
         raise InvalidInput(f"{name_of(file)} has more than {MAX_AUDIO_BYTES // 2**20} MiB: {too_large}")
     return audio

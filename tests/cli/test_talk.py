@@ -248,7 +248,7 @@ def unfit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("missing.wav", "cannot read {path}: No such file"),
         (".", "cannot read {path}: Is a directory"),
-        ("empty.wav", "{path} is empty"),
+        ("empty.wav", "{path} is empty: there is no audio in it"),
         ("no-samples.wav", "{path} holds no audio"),
         ("large.wav", "{path} has more than 64 MiB"),
         ("long.flac", "{path} lasts more than 10 minutes"),

@@ -1,6 +1,7 @@
 """What a person sees when something breaks, and that the next question is answered."""
 
 import psutil
+import pytest
 
 from tests.ledge_command import Ledge
 from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, expect, spoken
@@ -105,18 +106,91 @@ def test_by_plain_http_from_elsewhere_everything_can_be_written_and_read(url: st
     visitor.expect_state("idle")
     assert "error" not in visitor.states
     visitor.find("#talk").click()
-    expect(visitor.find("#hint")).to_contain_text("https")
+    expect(visitor.find("#state-name")).to_have_text("No microphone")
+    expect(visitor.find("#hint")).to_contain_text("only at https addresses and at localhost")
+    visitor.picture("state-deaf-http")
     expect(visitor.find("#read-aloud")).to_be_disabled()
 
 
-def test_a_refused_microphone_is_told_and_writing_still_works(open_page: Open) -> None:
+REFUSALS = {
+    "NotAllowedError": "Allow it beside the address",
+    "NotFoundError": "None was found",
+    "NotReadableError": "Another program may be using it",
+    "OddError": "It could not be opened (odd)",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_microphone_that_is_refused_is_told_and_writing_still_works(open_page: Open, name: str) -> None:
     visitor = open_page(own_microphone=False)
     visitor.expect_state("idle")
-    refuse = "throw new DOMException('', 'NotAllowedError')"
+    refuse = f"throw new DOMException('odd', '{name}')"
     visitor.page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = async () => {{ {refuse}; }}; }}")
     visitor.find("#talk").click()
     visitor.expect_state("error")
-    expect(visitor.find("#hint")).to_contain_text("not allowed to use the microphone")
-    visitor.picture("state-error")
+    expect(visitor.find("#state-name")).to_have_text("No microphone")
+    expect(visitor.find("#hint")).to_contain_text(REFUSALS[name])
+    expect(visitor.find("#talk")).to_have_attribute("aria-pressed", "false")
+    visitor.picture(f"state-deaf-{name}")
     visitor.ask(QUESTION)
     visitor.expect_answer(ANSWER)
+
+
+MICROPHONES = """() => {
+  window.microphones = [];
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    microphones.push(...(await ask(wanted)).getTracks().map((track) => ({ track })));
+    return new MediaStream(microphones.slice(-1).map(({ track }) => track));
+  };
+}"""
+NO_WORKLETS = """() => {
+  window.addModule = AudioWorklet.prototype.addModule;
+  AudioWorklet.prototype.addModule = async () => { throw new DOMException("not loaded", "AbortError"); };
+}"""
+WORKLETS = "() => { AudioWorklet.prototype.addModule = addModule; }"
+OPEN_MICROPHONES = "microphones.filter(({ track }) => track.readyState === 'live').length"
+
+
+def test_a_microphone_that_cannot_be_listened_to_is_closed_again(visitor: Visitor) -> None:
+    visitor.page.evaluate(MICROPHONES)
+    visitor.page.evaluate(NO_WORKLETS)
+    visitor.find("#talk").click()
+    visitor.expect_state("error")
+    expect(visitor.find("#hint")).to_contain_text("It could not be opened")
+    assert visitor.page.evaluate("microphones.length") > 0
+    assert visitor.page.evaluate(OPEN_MICROPHONES) == 0
+    visitor.page.evaluate(WORKLETS)
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    assert visitor.page.evaluate(OPEN_MICROPHONES) == 1
+    visitor.find("#talk").click()
+    visitor.expect_state("idle")
+    assert visitor.page.evaluate(OPEN_MICROPHONES) == 0
+
+
+def test_a_microphone_that_is_unplugged_is_told_and_another_one_works(visitor: Visitor) -> None:
+    visitor.page.evaluate(MICROPHONES)
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    # A track that is stopped by the page itself does not tell of its end; the device's does.
+    visitor.page.evaluate("microphones.at(-1).track.dispatchEvent(new Event('ended'))")
+    visitor.expect_state("error")
+    expect(visitor.find("#hint")).to_contain_text("It was unplugged")
+    expect(visitor.find("#talk")).to_have_attribute("aria-pressed", "false")
+    assert visitor.page.evaluate(OPEN_MICROPHONES) == 0
+    visitor.picture("state-unplugged")
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+
+
+def test_what_cannot_be_played_is_told_and_can_be_read(visitor: Visitor) -> None:
+    visitor.page.evaluate(NO_WORKLETS)
+    visitor.ask(QUESTION)
+    visitor.expect_answer(ANSWER)
+    visitor.expect_state("idle", "error")
+    assert "speaking" not in visitor.states
+    visitor.page.evaluate(WORKLETS)
+    visitor.ask(OTHER)
+    visitor.expect_state("speaking")
+    visitor.expect_answer(OTHER_ANSWER, 1)

@@ -11,6 +11,7 @@ import { Conversation } from "./conversation.js";
 import { Microphone } from "./microphone.js";
 import { fromBase64, toBase64 } from "./pcm.js";
 import { Player } from "./player.js";
+import { translated } from "./words.js";
 
 const MODEL = "ledge-rag";
 const TAIL_MS = 150;
@@ -35,7 +36,7 @@ export class Assistant extends EventTarget {
     this.settings = settings;
     this.conversation = new Conversation();
     this.connection = new Connection(MODEL);
-    this.microphone = new Microphone((frame) => this.#heard(frame));
+    this.microphone = new Microphone({ heard: (frame) => this.#heard(frame), lost: () => this.#deafened() });
     this.player = new Player((report) => this.#played(report));
     this.listening = false;
     this.held = false;
@@ -171,9 +172,16 @@ export class Assistant extends EventTarget {
     try {
       await this.microphone.start();
     } catch (error) {
-      this.#fail(error.message);
+      this.#fail(error.message, "deaf");
     }
     return this.microphone.open;
+  }
+
+  // What was said until now stays unanswered: nobody knows whether it was all.
+  async #deafened() {
+    this.held = false;
+    await this.stopListening();
+    this.#fail(translated("microphone-lost"), "deaf");
   }
 
   #configure({ manual = false } = {}) {
@@ -295,8 +303,9 @@ export class Assistant extends EventTarget {
     this.#changed();
   }
 
-  #fail(message) {
-    this.problem = message;
+  // `kind`: "deaf" where there is no microphone; the rest works as ever.
+  #fail(message, kind = "error") {
+    this.problem = { kind, message };
     this.#changed();
   }
 

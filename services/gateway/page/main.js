@@ -23,7 +23,7 @@ new Thread(assistant.conversation);
 function hint() {
   const { state, away } = assistant;
   const quiet = !assistant.listening;
-  if (state === "error") return assistant.problem;
+  if (state === "error") return assistant.problem.message;
   if (state === "disconnected") {
     if (away.state === "closed") return away.reason;
     if (away.state === "connecting") return translated("hint-retrying");
@@ -44,7 +44,7 @@ function showState() {
   const { state, listening, held } = assistant;
   document.body.dataset.state = state;
   document.body.toggleAttribute("data-held", held);
-  show(byId("state-name"), translated(`state-${state}`));
+  show(byId("state-name"), translated(`state-${state === "error" ? assistant.problem.kind : state}`));
   show(byId("hint"), hint());
   byId("try-now").hidden = state !== "disconnected";
   byId("interrupt").hidden = !(assistant.player.playing || assistant.response);

@@ -1,5 +1,7 @@
 // What is spoken, and how much of it was heard: a thin hand on the worklet that plays.
 
+import { translated } from "./words.js";
+
 export const RATE_HZ = 24000;
 const DUCKED = 10 ** (-12 / 20);
 
@@ -22,7 +24,7 @@ export class Player {
 
   // Browsers let a page sound only after somebody touched it: called from each click and key that begins something.
   async wake() {
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#open().catch((error) => this.#cannot(error));
     await this.#opening;
     if (this.#context.state === "suspended") await this.#context.resume();
   }
@@ -34,6 +36,16 @@ export class Player {
     this.#node.port.onmessage = ({ data }) => this.#reported(data);
     this.#node.connect(this.#context.destination);
     for (const message of this.#waiting.splice(0)) this.#node.port.postMessage(message);
+  }
+
+  // What came meanwhile is not heard; the next question tries again.
+  async #cannot(error) {
+    const context = this.#context;
+    this.#context = null;
+    this.#opening = null;
+    this.#waiting = [];
+    await context?.close();
+    throw new Error(translated("player-failed", { reason: error.message }), { cause: error });
   }
 
   // Between a sample's turn and its sound, as far as the browser knows.
@@ -64,7 +76,7 @@ export class Player {
   #post(message) {
     if (this.#node) this.#node.port.postMessage(message);
     else if (message.stop) this.#waiting = [];
-    else this.#waiting.push(message);
+    else if (this.#opening) this.#waiting.push(message);
   }
 
   #reported(report) {
