@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.kit.errors import InvalidInput, NotFound
+from services.kit.bounded_file import read_bounded
+from services.kit.errors import InvalidInput
 
 MAX_FILE_BYTES = 256 << 20
 Out = Annotated[Path, typer.Option(help="Where to write it, as JSON.", show_default=False)]
@@ -108,7 +109,7 @@ def threshold(
     from services.hybrid.routing.training import recalibrated
 
     try:
-        read = LexicalRouter.from_json(json.loads(_bytes(file)))
+        read = LexicalRouter.from_json(json.loads(read_bounded(file, MAX_FILE_BYTES)))
     except (ValueError, RecursionError) as error:
         why = "it is no JSON" if isinstance(error, json.JSONDecodeError) else error
         raise InvalidInput(f"{file}: {why}") from None
@@ -135,25 +136,12 @@ def _rank_correlation(truth: Any, guess: Any) -> float:
 
 def _origin(path: Path) -> dict[str, Any]:
     """What a file was made from: its name, and the sum of its content."""
-    return {"data": path.name, "data_sha256": hashlib.sha256(_bytes(path)).hexdigest()}
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise InvalidInput(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    return content
+    return {"data": path.name, "data_sha256": hashlib.sha256(read_bounded(path, MAX_FILE_BYTES)).hexdigest()}
 
 
 def _lines(path: Path, fields: tuple[str, ...]) -> list[dict[str, Any]]:
     rows = []
-    for number, line in enumerate(_bytes(path).splitlines(), 1):
+    for number, line in enumerate(read_bounded(path, MAX_FILE_BYTES).splitlines(), 1):
         if not line.strip():
             continue
         try:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.kit.errors import InvalidInput, NotFound
+from services.kit.bounded_file import read_bounded
+from services.kit.errors import InvalidInput
 
 MAX_DOCUMENT_BYTES = 4 << 20
 
@@ -23,15 +24,7 @@ Document = TypeVar("Document", bound=BaseModel)
 
 def read_document(path: Path, schema: type[Document]) -> Document:
     """Raises NotFound where there is no such file and InvalidInput for everything that is wrong inside it."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOCUMENT_BYTES + 1)
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > MAX_DOCUMENT_BYTES:
-        raise InvalidInput(f"{path} is larger than {MAX_DOCUMENT_BYTES} bytes")
+    content = read_bounded(path, MAX_DOCUMENT_BYTES)
     try:
         return schema.model_validate(yaml.load(content, Loader=_Loader))  # noqa: S506 - it is a SafeLoader
     except ValidationError as error:

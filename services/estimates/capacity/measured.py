@@ -9,7 +9,8 @@ from typing import Any
 
 from services.estimates.capacity.arithmetic import Lengths, Machine, step
 from services.estimates.capacity.calibration import fit
-from services.kit.errors import InvalidInput, NotFound
+from services.kit.bounded_file import read_bounded
+from services.kit.errors import InvalidInput
 
 MAX_FILE_BYTES = 4 << 20
 FIGURE = re.compile(r"tokens per second, (\d{1,4}) streams?")
@@ -35,18 +36,15 @@ class Measurement:
 
 def read_measured(path: Path) -> Sequence[Measurement]:
     """Raises NotFound, InvalidInput for a file that is not there, or no report of the bench."""
+    content = read_bounded(path, MAX_FILE_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        report: Any = json.loads(content) if len(content) <= MAX_FILE_BYTES else None
+        report: Any = json.loads(content)
         found = {
             int(named[1]): float(row["value"])
             for row in report["rows"]
             if (named := FIGURE.fullmatch(row["figure"])) and row["unit"] == "tokens/s"
         }
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise InvalidInput(f"{path} is no report of `ledge bench llm --json`") from None
     usable = [Measurement(streams, value) for streams, value in sorted(found.items()) if streams and 0 < value < 1e9]
     if not usable:

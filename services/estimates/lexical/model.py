@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from services.estimates.lexical.features import BUCKETS, FORM, VERSION, features
-from services.kit.errors import EngineFailed, InvalidInput, NotFound
+from services.kit.bounded_file import read_bounded
+from services.kit.errors import EngineFailed, InvalidInput
 
 MAX_FILE_BYTES = 1 << 20
 
@@ -85,16 +86,9 @@ class LexicalModel:
 
 def read_model(path: Path, guesses: str) -> LexicalModel:
     """Raises NotFound, InvalidInput for a file that is not there, or no model of this."""
+    content = read_bounded(path, MAX_FILE_BYTES)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError(f"it is larger than {MAX_FILE_BYTES} bytes")
         return LexicalModel.from_json(json.loads(content), guesses)
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {path}") from None
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
     except RecursionError:
         raise InvalidInput(f"{path}: it is no lexical model") from None
     except ValueError as error:
