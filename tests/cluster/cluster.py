@@ -1,17 +1,19 @@
-"""A cluster, a release in it and pods that call it, by the commands that people use: kubectl and helm."""
+"""A cluster and a release in it, by the commands that people use: kubectl and helm."""
 
 import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CLIENT_IMAGE = os.environ.get("E2E_CLIENT_IMAGE", "ledge.local/ledge/cli:0.1.0")
 MODELS_CLASS = os.environ.get("E2E_MODELS_CLASS", "")
 """Storage class whose volume holds the models already; none: the cluster's default, filled by the chart's Job."""
+SETTINGS = os.environ.get("E2E_SETTINGS", "").split()
+"""Further `--set` of every installation: which images, where they are not the chart's own."""
+KEYS_SECRET = "ledge-keys"
 
 
 class Cluster:
@@ -20,8 +22,8 @@ class Cluster:
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True, timeout_s: float = 180) -> str:
         return self._run(["kubectl", *arguments], stdin, check, timeout_s)
 
-    def helm(self, *arguments: str, timeout_s: float = 420) -> str:
-        return self._run(["helm", *arguments], None, True, timeout_s)
+    def helm(self, *arguments: str, stdin: str | None = None, timeout_s: float = 420) -> str:
+        return self._run(["helm", *arguments], stdin, True, timeout_s)
 
     def objects(self, kind: str, namespace: str) -> list[Any]:
         found: list[Any] = json.loads(self.kubectl("get", kind, "-n", namespace, "-o", "json"))["items"]
@@ -44,34 +46,82 @@ class Release:
     values: Path
     name: str = "ledge"
 
-    def install(self, *settings: str) -> None:
-        """Returns when every pod is ready; where one does not become so, tells what the cluster says about it."""
-        given = ["--set", f"models.persistence.storageClass={MODELS_CLASS}"] if MODELS_CLASS else []
+    def settings(self) -> list[str]:
+        """What every installation of these tests says beside its values."""
+        given = [*SETTINGS, f"auth.existingSecret={KEYS_SECRET}"]
+        if MODELS_CLASS:
+            given.append(f"models.persistence.storageClass={MODELS_CLASS}")
+        return [word for setting in given for word in ("--set", setting)]
+
+    def install(self, *arguments: str, chart: Path | None = None, waits: bool = True) -> None:
+        """Installs or upgrades, with further arguments of helm. Returns when every pod is ready; where one does not
+        become so, tells what the cluster says about it."""
+        wait = ("--wait", "--timeout", "6m") if waits else ()
         try:
             self.cluster.helm(
-                *("upgrade", "--install", self.name, str(self.chart), "-n", self.namespace, "-f", str(self.values)),
-                *(*given, *settings, "--wait", "--timeout", "5m"),
+                *("upgrade", "--install", self.name, str(chart or self.chart), "-n", self.namespace),
+                *("-f", str(self.values), *self.settings(), *arguments, *wait),
             )
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.troubles()}") from None
 
+    def revision(self) -> int:
+        [told] = json.loads(self.cluster.helm("list", "-n", self.namespace, "-o", "json"))
+        return int(told["revision"])
+
+    def roll_back(self, revision: int) -> None:
+        self.cluster.helm("rollback", self.name, str(revision), "-n", self.namespace, "--wait", "--timeout", "6m")
+
     def uninstall(self) -> None:
-        self.cluster.helm("uninstall", self.name, "-n", self.namespace, "--wait", "--timeout", "2m")
+        self.cluster.helm("uninstall", self.name, "-n", self.namespace, "--wait", "--timeout", "3m")
 
-    def deployments(self) -> list[str]:
-        return [each["metadata"]["name"] for each in self.cluster.objects("deployments", self.namespace)]
+    def services(self) -> list[str]:
+        """Names of the release's services, `gateway` last: whoever calls is restarted after whom it calls."""
+        found = [each["metadata"]["name"] for each in self.cluster.objects("deployments", self.namespace)]
+        names = [name.removeprefix(f"{self.name}-") for name in found]
+        return sorted(names, key=lambda name: (name in ("rag", "voice"), name == "gateway", name))
 
-    def workloads(self) -> list[str]:
-        """Everything that can be restarted, as `kubectl rollout` names it."""
-        kinds = ("deployments", "statefulsets")
+    def pods(self, component: str = "") -> list[Any]:
+        """Those of the release, or of one service, that nobody has told to end."""
+        wanted = {"app.kubernetes.io/instance": self.name}
+        if component:
+            wanted["app.kubernetes.io/component"] = component
         return [
-            f"{kind}/{each['metadata']['name']}"
-            for kind in kinds
-            for each in self.cluster.objects(kind, self.namespace)
+            pod
+            for pod in self.cluster.objects("pods", self.namespace)
+            if wanted.items() <= pod["metadata"].get("labels", {}).items()
+            and "deletionTimestamp" not in pod["metadata"]
+            and pod["status"]["phase"] not in ("Succeeded", "Failed")
         ]
 
-    def pods(self) -> list[Any]:
-        return self.cluster.objects("pods", self.namespace)
+    def restarts(self) -> dict[str, int]:
+        """Pod → how often its containers began again."""
+        return {
+            pod["metadata"]["name"]: sum(each["restartCount"] for each in pod["status"].get("containerStatuses", ()))
+            for pod in self.pods()
+        }
+
+    def rolled_out(self, service: str, timeout_s: float = 180) -> None:
+        """Returns when all pods of a service are of its latest kind, and ready."""
+        self.cluster.kubectl(
+            *("rollout", "status", "-n", self.namespace, f"deployment/{self.name}-{service}"),
+            *("--timeout", f"{timeout_s:.0f}s"),
+            timeout_s=timeout_s + 20,
+        )
+
+    def settled(self, service: str, replicas: int = 1, timeout_s: float = 180) -> None:
+        """Returns when a service has so many pods, all of them ready."""
+
+        def there() -> bool:
+            pods = self.pods(service)
+            return len(pods) == replicas and all(map(is_ready, pods))
+
+        until(there, timeout_s, f"{service} has {replicas} pods that are ready")
+
+    def scale(self, service: str, replicas: int) -> None:
+        self.cluster.kubectl(
+            "scale", "-n", self.namespace, f"deployment/{self.name}-{service}", f"--replicas={replicas}"
+        )
 
     def labels(self, component: str) -> dict[str, str]:
         return {
@@ -80,6 +130,14 @@ class Release:
             "app.kubernetes.io/component": component,
         }
 
+    def image(self, service: str) -> str:
+        """The image that a service of the release runs."""
+        deployment = self.cluster.kubectl(
+            *("get", "deployment", "-n", self.namespace, f"{self.name}-{service}"),
+            *("-o", "jsonpath={.spec.template.spec.containers[0].image}"),
+        )
+        return deployment.strip()
+
     def troubles(self) -> str:
         """Pods, what became of them, and the last words of those that are not ready."""
         told = [self.cluster.kubectl("get", "pods", "-n", self.namespace, "-o", "wide", check=False)]
@@ -87,8 +145,7 @@ class Release:
             self.cluster.kubectl("get", "events", "-n", self.namespace, "--sort-by=.lastTimestamp", check=False)[-4000:]
         )
         for pod in self.pods():
-            ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
-            if not ready:
+            if not is_ready(pod):
                 name = pod["metadata"]["name"]
                 lines = self.cluster.kubectl(
                     "logs", "-n", self.namespace, name, "--all-containers", "--tail=15", check=False
@@ -97,78 +154,14 @@ class Release:
         return "\n".join(told)
 
 
-@dataclass(frozen=True)
-class Client:
-    """A pod of the release's namespace in which commands are run."""
-
-    release: Release
-    name: str
-
-    @classmethod
-    def start(cls, release: Release, name: str, labels: Mapping[str, str]) -> "Client":
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "namespace": release.namespace, "labels": dict(labels)},
-            "spec": {
-                "automountServiceAccountToken": False,
-                "enableServiceLinks": False,
-                "terminationGracePeriodSeconds": 1,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": 10001,
-                    "runAsGroup": 10001,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "containers": [
-                    {
-                        "name": "client",
-                        "image": CLIENT_IMAGE,
-                        "imagePullPolicy": "IfNotPresent",
-                        "command": ["python", "-c", "import signal; signal.sigwait([signal.SIGTERM])"],
-                        "env": [{"name": "LEDGE_RAG_ADDRESS", "value": f"{release.name}-rag:50051"}],
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "readOnlyRootFilesystem": True,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
-                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-                    }
-                ],
-                "volumes": [{"name": "tmp", "emptyDir": {}}],
-            },
-        }
-        kubectl = release.cluster.kubectl
-        kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(pod))
-        kubectl("wait", "-n", release.namespace, f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
-        return cls(release, name)
-
-    def run(self, *command: str, stdin: str | None = None, timeout_s: float = 180) -> str:
-        """What the command prints; it must end well."""
-        return self.release.cluster.kubectl(*self._exec(*command), stdin=stdin, timeout_s=timeout_s)
-
-    def background(self, *command: str, stdin: str) -> "subprocess.Popen[str]":
-        """The command while it runs."""
-        process = subprocess.Popen(
-            ["kubectl", *self._exec(*command)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdin is not None
-        process.stdin.write(stdin)
-        process.stdin.close()
-        process.stdin = None
-        return process
-
-    def _exec(self, *command: str) -> list[str]:
-        return ["exec", "-i", "-n", self.release.namespace, self.name, "--", *command]
+def is_ready(pod: Any) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
 
 
-def until(true: Any, timeout_s: float, what: str) -> None:
-    """Asks again and again; where it does not come true, says what was waited for."""
-    ends_s = time.monotonic() + timeout_s
+def until(true: Callable[[], Any], timeout_s: float, what: str) -> float:
+    """Asks again and again. Returns how many seconds it took; where it does not come true, says what was awaited."""
+    began_s = time.monotonic()
     while not true():
-        assert time.monotonic() < ends_s, f"not within {timeout_s:.0f} s: {what}"
+        assert time.monotonic() - began_s < timeout_s, f"not within {timeout_s:.0f} s: {what}"
         time.sleep(0.2)
+    return time.monotonic() - began_s

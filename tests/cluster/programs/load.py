@@ -1,0 +1,151 @@
+"""Runs in a pod: calls the gateway at a steady rate until a file appears, then prints what became of each call.
+
+`python load.py SETTINGS` takes an object of JSON: gateway, rate_per_s, until (the file), retry_s, mix (kind → how many
+of a round). It prints one object of JSON: calls by kind, latencies by kind in milliseconds (50th, 95th, 100th
+percentile), tries, and the failures: kind, status, text, and when they began and ended (seconds since the epoch).
+With retry_s 0 no call is tried again, so that each failure is one that a user sees; else as the answer's Retry-After
+says, within so many seconds.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import random
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+MAX_FAILURES = 400
+WAV_HEADER = struct.pack(
+    "<4sI4s4sIHHIIHH4sI",
+    *(b"RIFF", 16036, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16, b"data", 16000),
+)
+SILENCE = WAV_HEADER + bytes(16000)
+REQUESTS: dict[str, dict[str, Any]] = {
+    "embedding": {
+        "url": "/v1/embeddings",
+        "json": {"model": "all-minilm-l6-v2", "input": "How tall is the pump house?"},
+    },
+    "reranking": {
+        "url": "/v1/ranking",
+        "json": {"model": "all-minilm-l6-v2", "query": {"text": "height"}, "passages": [{"text": "It is tall."}]},
+    },
+    "gateway": {"url": "/v1/version"},
+    "retrieval": {"url": "/v1/search", "json": {"query": "How deep is borehole 2?", "reranker_top_k": 2}},
+    "rag": {
+        "url": "/v1/chat/completions",
+        "json": {"model": "ledge-rag", "messages": [{"role": "user", "content": "How deep is borehole 2?"}]},
+    },
+    "llm": {
+        "url": "/v1/chat/completions",
+        "json": {
+            "model": "smollm2-135m-instruct",
+            "messages": [{"role": "user", "content": "Say hello."}],
+            "max_tokens": 4,
+        },
+    },
+    "translation": {"url": "/translate", "json": {"q": "Good morning.", "source": "en", "target": "es"}},
+    "tts": {"url": "/v1/audio/speech", "json": {"model": "tts-1", "input": "Good morning.", "voice": "alloy"}},
+    "asr": {
+        "url": "/v1/audio/transcriptions",
+        "data": {"model": "whisper-1"},
+        "files": {"file": ("silence.wav", SILENCE, "audio/wav")},
+    },
+}
+
+
+class Load:
+    """One run."""
+
+    def __init__(self, client: httpx.AsyncClient, retry_s: float) -> None:
+        self._client = client
+        self._retry_s = retry_s
+        self.took_ms: dict[str, list[float]] = {}
+        self.failures: list[dict[str, Any]] = []
+        self.failed = 0
+        self.tries = 0
+
+    async def call(self, kind: str) -> None:
+        began_s = time.time()
+        while True:
+            self.tries += 1
+            status, text, again_s = await self._try(kind)
+            ended_s = time.time()
+            if (
+                status == 200
+                or (status < 500 and status not in (0, 429))
+                or ended_s + again_s > began_s + self._retry_s
+            ):
+                break
+            await asyncio.sleep(again_s)
+        if status == 200:
+            self.took_ms.setdefault(kind, []).append((ended_s - began_s) * 1000)
+            return
+        self.failed += 1
+        if len(self.failures) < MAX_FAILURES:
+            self.failures.append({"kind": kind, "status": status, "text": text, "began_s": began_s, "ended_s": ended_s})
+
+    async def _try(self, kind: str) -> tuple[int, str, float]:
+        """The status, 0 where there was no answer; what was said; when to try again."""
+        request = dict(REQUESTS[kind])
+        method = "POST" if len(request) > 1 else "GET"
+        try:
+            answer = await self._client.request(method, **request)
+        except httpx.HTTPError as error:
+            return 0, f"{type(error).__name__} {error}", 0.2
+        return answer.status_code, answer.text[:200] if answer.status_code != 200 else "", _again_s(answer)
+
+
+def _again_s(answer: httpx.Response) -> float:
+    told = answer.headers.get("retry-after", "")
+    return float(told) if told.isdecimal() else 0.5
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    ordered = sorted(values)
+    return {str(each): round(ordered[min(len(ordered) - 1, len(ordered) * each // 100)], 1) for each in (50, 95, 100)}
+
+
+async def main(settings: dict[str, Any]) -> None:
+    turns = [kind for kind, count in settings["mix"].items() for _ in range(count)]
+    # Mixed, and the same in every run.
+    random.Random(7).shuffle(turns)
+    key = os.environ.get("LEDGE_API_KEY", "")
+    rate_per_s, end = settings["rate_per_s"], Path(settings["until"])
+    # A connection that the server means to close may be closed as a request is on its way, and HTTP has no answer to
+    # that but to try again: none is kept, as a balancer in front of the gateway keeps none to a pod that leaves.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        base_url=settings["gateway"],
+        timeout=settings.get("timeout_s", 30),
+        limits=limits,
+        headers={"authorization": f"Bearer {key}"} if key else {},
+    ) as client:
+        load = Load(client, settings["retry_s"])
+        async with asyncio.TaskGroup() as calls:
+            began_s, number = time.monotonic(), 0
+            while not end.exists():
+                calls.create_task(load.call(turns[number % len(turns)]))
+                number += 1
+                await asyncio.sleep(max(0.0, began_s + number / rate_per_s - time.monotonic()))
+            lasted_s = time.monotonic() - began_s
+    everything = [each for values in load.took_ms.values() for each in values]
+    result = {
+        "calls": number,
+        "tries": load.tries,
+        "failed": load.failed,
+        "failures": load.failures,
+        "lasted_s": round(lasted_s, 1),
+        "ms": _percentiles(everything) if everything else {},
+        "ms_by_kind": {kind: _percentiles(values) for kind, values in load.took_ms.items()},
+    }
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(base64.b64decode(sys.argv[1]))))

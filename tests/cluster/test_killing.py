@@ -1,0 +1,95 @@
+"""Pods that end without a word while people call them: who notices, what they are told, and for how long."""
+
+import functools
+import time
+from typing import Any
+
+import pytest
+
+from tests.cluster import figures
+from tests.cluster.client import Pod
+from tests.cluster.cluster import Release, is_ready, until
+from tests.cluster.traffic import MIX, Traffic
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+RATE_PER_S = 10.0
+KILL = (
+    "import os, pathlib, signal, sys, time\n"
+    "uid = sys.argv[1]\n"
+    "def text(path):\n"
+    "    try: return path.read_bytes().decode(errors='replace')\n"
+    "    except OSError: return ''\n"
+    "for each in pathlib.Path('/proc').glob('[0-9]*'):\n"
+    "    where = text(each / 'cgroup')\n"
+    "    if (uid in where or uid.replace('-', '_') in where) and 'services.' in text(each / 'cmdline'):\n"
+    "        try: os.kill(int(each.name), signal.SIGKILL)\n"
+    "        except ProcessLookupError: pass\n"
+    "print(time.time())\n"
+)
+NEEDS: dict[str, tuple[str, ...]] = {
+    "embedding": ("embedding", "retrieval", "rag"),
+    "reranking": ("reranking", "retrieval", "rag"),
+    "retrieval": ("retrieval", "rag"),
+    "rag": ("retrieval", "rag"),
+    "llm": ("llm", "rag"),
+    "asr": ("asr",),
+    "tts": ("tts",),
+    "translation": ("translation",),
+    "gateway": tuple(MIX),
+}
+"""Service → the kinds of calls that go through it."""
+
+
+def kill(watcher: Pod, pod: Any) -> float:
+    """Ends all of a pod's programs at once, as the kernel does when memory lacks. When, since the epoch."""
+    return float(watcher.run("python", "-c", KILL, pod["metadata"]["uid"]).split()[-1])
+
+
+def test_a_killed_pod_fails_only_calls_that_need_it_and_is_back_by_itself(
+    release: Release, client: Pod, watcher: Pod, gateway: str
+) -> None:
+    killed_at_s: dict[str, float] = {}
+    ready_after_s: dict[str, float] = {}
+    before = release.restarts()
+    mix = {**dict.fromkeys(MIX, 2), "gateway": 3}
+    with Traffic(client, gateway, RATE_PER_S, mix) as traffic:
+        for service in NEEDS:
+            [pod] = release.pods(service)
+            killed_at_s[service] = kill(watcher, pod)
+            name = pod["metadata"]["name"]
+            began_again = functools.partial(has_begun_again, release, service, name, before[name])
+            until(began_again, 120, f"{service} is ready again")
+            ready_after_s[service] = round(time.time() - killed_at_s[service], 1)
+    told: dict[str, Any] = {}
+    services = list(NEEDS)
+    for index, service in enumerate(services):
+        begin_s = killed_at_s[service]
+        end_s = killed_at_s[services[index + 1]] if index + 1 < len(services) else time.time()
+        failures = [
+            each
+            for each in traffic.result["failures"]
+            if begin_s - 30 <= each["began_s"] and begin_s <= each["ended_s"] < end_s
+        ]
+        in_flight = [each for each in failures if each["began_s"] <= begin_s]
+        told[service] = {
+            "ready_again_s": ready_after_s[service],
+            "failed_in_flight": len(in_flight),
+            "failed_while_it_was_away": len(failures) - len(in_flight),
+            "last_failure_after_s": round(max((each["ended_s"] - begin_s for each in failures), default=0.0), 1),
+        }
+        astray = [each for each in failures if each["kind"] not in NEEDS[service]]
+        assert not astray, (service, astray[:3])
+        unclear = [each for each in failures if service != "gateway" and each["status"] not in (500, 503, 504)]
+        assert not unclear, (service, unclear[:3])
+    figures.note(
+        "SIGKILL", rate_per_s=RATE_PER_S, services=told, calls=traffic.result["calls"], failed=traffic.result["failed"]
+    )
+    after = release.restarts()
+    assert {name for name in after if after[name] != before[name]} == {
+        pod["metadata"]["name"] for service in NEEDS for pod in release.pods(service)
+    }
+
+
+def has_begun_again(release: Release, service: str, name: str, restarts: int) -> bool:
+    return release.restarts().get(name, restarts) > restarts and all(map(is_ready, release.pods(service)))
