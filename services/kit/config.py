@@ -94,6 +94,14 @@ class ServiceConfig(BaseSettings):
     """Addresses of services, comma-separated, that calls wait for within their deadline while nobody is there: of one
     that is replaced rather than rolled, or that sleeps until it is wanted. Calls of the others fail at once."""
 
+    loading_lease: str | None = Field(None, pattern="^[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?$")
+    """Begin of the names of the Leases in Kubernetes that this pod holds, one a GPU, while it loads its model: so no
+    two load on one GPU at once. The chart sets it. Absent: nothing is waited for."""
+    loading_wait_s: float = Field(1800.0, gt=0, le=86400)
+    """How long it may wait for its turn at loading, in seconds; past it the service ends with an error."""
+    node_name: str = Field("", pattern="^[a-z0-9.-]{0,150}$")
+    """The node that this pod runs on, as Kubernetes calls it; part of the Leases' names."""
+
     @model_validator(mode="after")
     def _tls_pairs(self) -> "ServiceConfig":
         if (self.tls_cert_file is None) != (self.tls_key_file is None):

@@ -28,6 +28,7 @@ from services.kit import ops, telemetry
 from services.kit.calls import Calls
 from services.kit.config import ServiceConfig, read_config, refuse
 from services.kit.errors import LedgeError, NotReady
+from services.kit.loading_turn import loading_turn
 
 log = logging.getLogger("ledge.server")
 NEW_OBJECTS = 20_000
@@ -136,8 +137,9 @@ class Server:
 
     async def load(self, build: Callable[[], Awaitable[Service]]) -> None:
         """Builds the service and opens the gate; readiness is true when it returns."""
-        started_s = time.monotonic()
-        self._service = await build()
+        async with loading_turn(self._config, self._tell):
+            started_s = time.monotonic()
+            self._service = await build()
         self._service.mount(self._gate)
         self.status.models = self._service.models
         await self._set_ready(True)
@@ -161,6 +163,11 @@ class Server:
             await self._plain_health.stop(None)
         self._http.should_exit = True
         await asyncio.gather(*self._tasks)
+
+    def _tell(self, message: str) -> None:
+        """Says what it waits for, to readiness and in the log."""
+        self.status.message = message
+        log.info(message)
 
     async def _set_ready(self, ready: bool) -> None:
         self.status.ready = ready

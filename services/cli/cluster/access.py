@@ -7,12 +7,12 @@ allowed, for what GPUs they offer.
 
 import contextlib
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from services.cli.cluster.snapshot import Object, Snapshot, logs_worth_reading, name_of
-from services.kit.errors import EngineFailed, InvalidInput, NotFound, NotReady
+from services.kit.errors import EngineFailed, InvalidInput, NotFound
+from services.kit.kubernetes_access import Forbidden, connect, told
 
 INSTANCE = "app.kubernetes.io/instance"
 PART_OF = "app.kubernetes.io/part-of=ledge"
@@ -31,40 +31,15 @@ _LISTS = {
 }
 
 
-class Forbidden(EngineFailed):
-    """The cluster knows the caller and does not let him."""
-
-
 class Cluster:
     """The cluster of a kubeconfig's context, and one namespace of it. One thread at a time."""
 
     def __init__(self, namespace: str | None = None, context: str | None = None) -> None:
-        """Takes KUBECONFIG, then ~/.kube/config, then (in a pod) the pod's own account.
-
-        Args:
-            namespace: absent: the context's, as `kubectl` takes it.
-            context: absent: the current one.
-        """
-        try:
-            from kubernetes import client, config
-        except ImportError as error:
-            raise EngineFailed("this needs the package kubernetes: pip install 'ledge[cluster]'") from error
-        configuration = client.Configuration()
-        try:
-            _, current = config.list_kube_config_contexts()
-            config.load_kube_config(context=context, client_configuration=configuration)
-            own = context_namespace(context, current)
-        except config.ConfigException as error:
-            if context is not None or "KUBERNETES_SERVICE_HOST" not in os.environ:
-                raise EngineFailed(f"no cluster is named: set KUBECONFIG, or make ~/.kube/config ({error})") from error
-            config.load_incluster_config(client_configuration=configuration)
-            own = "default"
-        # A cluster that is away is told at once, not after three more tries.
-        configuration.retries = False
-        self.client = client.ApiClient(configuration)
-        self.host = str(configuration.host)
-        self.namespace = namespace or own
-        self.is_chosen = namespace is not None
+        """Args as `services.kit.kubernetes_access.connect` has them; a namespace goes before the context's."""
+        access = connect(context)
+        self.client = access.client
+        self.host = access.host
+        self.namespace = namespace or access.namespace
 
     def close(self) -> None:
         self.client.close()
@@ -164,56 +139,6 @@ class Cluster:
             if response.status >= 400:
                 raise ApiException(status=response.status, reason=response.reason, body=data.decode(errors="replace"))
             return data
-
-
-@contextlib.contextmanager
-def told(what: str, host: str) -> Iterator[None]:
-    """Turns what the client raises into errors of the suite.
-
-    Args:
-        what: what was asked for, as "list pods in ledge".
-    """
-    import urllib3
-    from kubernetes.client.exceptions import ApiException
-
-    try:
-        yield
-    except ApiException as error:
-        if error.status == 403:
-            raise Forbidden(f"the cluster does not let you {what}") from error
-        if error.status == 401:
-            raise EngineFailed(
-                f"the cluster at {host} does not know you: are the kubeconfig's credentials old?"
-            ) from error
-        if error.status == 404:
-            raise NotFound(f"the cluster does not have it: {what}") from error
-        if error.status == 400:
-            raise InvalidInput(f"the cluster refuses to {what}: {_message(error)}") from error
-        raise EngineFailed(f"the cluster cannot {what}: {_message(error)}") from error
-    except urllib3.exceptions.HTTPError as error:
-        raise NotReady(f"the cluster at {host} cannot be reached: {_cause(error)}") from error
-
-
-def context_namespace(context: str | None, current: Any) -> str:
-    """The namespace of the context that is used, as `kubectl` finds it."""
-    from kubernetes import config
-
-    if context is not None:
-        contexts, _ = config.list_kube_config_contexts()
-        current = next((each for each in contexts if each["name"] == context), {})
-    return str(((current or {}).get("context") or {}).get("namespace") or "default")
-
-
-def _message(error: Any) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
-
-
-def _cause(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rpartition(": ")[2] or text
 
 
 def _is_of_a_test(pod: Object) -> bool:

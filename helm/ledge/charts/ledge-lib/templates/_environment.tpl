@@ -33,6 +33,10 @@
 {{-   $_ := set $env "LEDGE_SCALER_PORT" "50053" -}}
 {{- end -}}
 {{- with $values.telemetry.otlpEndpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
+{{- if include "ledge.takesTurns" . -}}
+{{-   $_ := set $env "LEDGE_LOADING_LEASE" (printf "%s-gpu" (include "ledge.fullname" .root)) -}}
+{{-   $_ := set $env "LEDGE_LOADING_WAIT_S" (int $values.gpu.loadingTurns.waitSeconds | toString) -}}
+{{- end -}}
 {{- $secrets := dict -}}
 {{- if $values.auth.existingSecret -}}
 {{-   $_ := set $env "LEDGE_API_KEYS_FILE" "/etc/ledge/keys/keys" -}}
@@ -56,6 +60,12 @@
 {{- range $name, $value := $env }}
 - name: {{ $name }}
   value: {{ $value | quote }}
+{{- end }}
+{{- if include "ledge.takesTurns" . }}
+- name: LEDGE_NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
 {{- end }}
 {{- range $name, $from := $secrets }}
 - name: {{ $name }}

@@ -65,6 +65,13 @@ spec:
       ports:
         - port: {{ (get $.services .service).port }}
     {{- end }}
+    {{- if include "ledge.takesTurns" . }}
+    - {{ with $policy.kubernetesTo }}to:
+        {{- toYaml . | nindent 8 }}
+      {{ end }}ports:
+        - port: 443
+        - port: 6443
+    {{- end }}
     {{- with include "ledge.telemetryEgress" $root }}
     {{- . | nindent 4 }}
     {{- end }}

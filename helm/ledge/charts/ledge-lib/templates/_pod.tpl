@@ -10,6 +10,7 @@ dict
   volumes           beside /tmp, as a list (optional)
   tmpSize           most that may be written to /tmp
   restartPolicy, graceSeconds, runtimeClassName, resourceClaims, activeDeadlineSeconds   (optional)
+  account           in place of the release's, which may do nothing: one of Kubernetes, with its token (optional)
 */}}
 {{- define "ledge.pod" -}}
 {{- $root := .root -}}
@@ -36,8 +37,8 @@ spec:
   {{- with .graceSeconds }}
   terminationGracePeriodSeconds: {{ . }}
   {{- end }}
-  serviceAccountName: {{ include "ledge.fullname" $root }}
-  automountServiceAccountToken: false
+  serviceAccountName: {{ .account | default (include "ledge.fullname" $root) }}
+  automountServiceAccountToken: {{ not (empty .account) }}
   # A Service of the release would else set LEDGE_… variables that the programs read as settings.
   enableServiceLinks: false
   {{- with $values.global.imagePullSecrets }}

@@ -10,7 +10,7 @@ startupProbe:
   {{- include "ledge.probe" (dict "service" $service "tls" $tls "ready" true) | nindent 2 }}
   periodSeconds: 1
   timeoutSeconds: 2
-  failureThreshold: {{ int $service.startupTimeoutSeconds }}
+  failureThreshold: {{ include "ledge.startupSeconds" . }}
 readinessProbe:
   {{- include "ledge.probe" (dict "service" $service "tls" $tls "ready" true) | nindent 2 }}
   # One that is merely busy keeps its callers: whom it cannot serve it refuses itself, and says when to come again.

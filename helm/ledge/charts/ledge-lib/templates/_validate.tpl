@@ -138,6 +138,9 @@
 {{-     end -}}
 {{-   end -}}
 {{- end -}}
+{{- if and $gpu.loadingTurns.enabled (eq $gpu.mode "none") -}}
+{{-   $faults = append $faults "gpu.loadingTurns is for services that share GPUs, and gpu.mode is none: say how they share them, or take it out" -}}
+{{- end -}}
 {{- if ne $gpu.mode "none" -}}
 {{-   if lt (int $gpu.totalMemoryMiB) 1 -}}
 {{-     $faults = append $faults "gpu.totalMemoryMiB must say what memory each GPU has, so that the services' sum can be checked (`nvidia-smi --query-gpu=memory.total --format=csv`)" -}}

@@ -17,7 +17,7 @@ spec:
   replicas: {{ int $service.replicas }}
   {{- end }}
   revisionHistoryLimit: 3
-  progressDeadlineSeconds: {{ add 600 $service.startupTimeoutSeconds | int }}
+  progressDeadlineSeconds: {{ add 600 (include "ledge.startupSeconds" .) | int }}
   strategy:
     {{- if include "ledge.recreates" . }}
     type: Recreate
@@ -47,6 +47,7 @@ spec:
           "graceSeconds" $service.graceSeconds
           "runtimeClassName" $gpu.runtimeClassName
           "resourceClaims" $gpu.resourceClaims
+          "account" (empty (include "ledge.takesTurns" .) | ternary "" (include "ledge.loadingAccount" $root))
         ) | nindent 4 }}
 {{- end }}
 
