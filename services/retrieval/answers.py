@@ -3,7 +3,7 @@
 from ledge.retrieval.v1 import retrieval_pb2 as pb
 
 from services.retrieval.engine import Hit, Point
-from services.retrieval.messages import MAX_ATTACHMENT_NAME_BYTES, MAX_METADATA_BYTES
+from services.retrieval.messages import MAX_ATTACHMENT_NAME_BYTES, MAX_METADATA_BYTES, vector_bytes
 
 CHARACTER_BYTES = 4
 """The most that a character takes in UTF-8."""
@@ -19,7 +19,7 @@ def write_point(point: Point, message: pb.Point) -> None:
     for name, content in point.attachments.items():
         message.attachments[name] = content
     if point.vector is not None:
-        message.vector = point.vector.astype("<f4").tobytes()
+        message.vector = vector_bytes(point.vector)
     if point.metadata:
         message.metadata.update(dict(point.metadata))
 

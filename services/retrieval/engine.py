@@ -5,14 +5,16 @@ belongs in an executor. An unknown collection is NotFound. What a method that
 writes has returned for survives a crash (except in the `memory` engine).
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-Vector = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    Vector = array[float]
+else:
+    Vector = array  # Python 3.11 has no array[float]
+"""Of float32. An array, not NumPy's: the shard reads it in a third of the time, and the service does without 52 MB."""
 Metadata = Mapping[str, Any]
 """JSON: str, bool, None, int (whole numbers up to 2^53), float, list, dict."""
 

@@ -2,10 +2,11 @@
 
 import math
 import re
+import sys
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 from google.protobuf.struct_pb2 import Struct, Value
 from ledge.retrieval.v1 import retrieval_pb2 as pb
 
@@ -85,13 +86,28 @@ def vector_of(content: bytes, dimensions: int) -> Vector:
             f"vector: {len(content)} bytes, where the collection's {dimensions} dimensions are {4 * dimensions} bytes "
             "of little-endian float32"
         )
-    vector = np.frombuffer(content, "<f4").astype(np.float64)
-    length = float(np.sqrt(vector @ vector))
+    vector = vector_from(content)
+    length = math.hypot(*vector)
     if not math.isfinite(length):
         raise InvalidInput("vector: an element is not finite")
     if length == 0.0:
         raise InvalidInput("vector: all elements are zero, and a vector of no length has no direction")
-    return (vector / length).astype(np.float32)
+    return array("f", [each / length for each in vector])
+
+
+def vector_from(content: bytes) -> Vector:
+    """From the little-endian float32 of a message."""
+    vector = array("f", content)
+    if sys.byteorder == "big":
+        vector.byteswap()
+    return vector
+
+
+def vector_bytes(vector: Vector) -> bytes:
+    if sys.byteorder == "big":
+        vector = array("f", vector)
+        vector.byteswap()
+    return vector.tobytes()
 
 
 def _text(text: str) -> str:

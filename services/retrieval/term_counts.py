@@ -7,13 +7,14 @@ without one the table is counted again from the index.
 
 import os
 import zipfile
+from array import array
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from services.retrieval.analysis import rarity
+from services.retrieval.numpy_archive import read_archive, write_archive
 
 FILE = "term-counts.npz"
 
@@ -55,22 +56,20 @@ class TermCounts:
     def of_points(cls, pages: Iterable[Iterable[Iterable[int]]]) -> "TermCounts":
         """Counts the distinct terms of many points, given page by page."""
         table = cls()
-        parts = [np.zeros(0, np.uint32)]
+        counts: Counter[int] = Counter()
         for page in pages:
             points = [terms for terms in page if terms]
             table.points += len(points)
-            parts.append(np.fromiter(chain.from_iterable(points), np.uint32))
-        terms, counts = np.unique(np.concatenate(parts), return_counts=True)
-        table._counts = dict(zip(terms.tolist(), counts.tolist(), strict=True))
+            counts.update(chain.from_iterable(points))
+        table._counts = dict(counts)
         return table
 
     def save(self, directory: Path) -> None:
         """Atomic and durable."""
         incoming = directory / f"{FILE}.part"
-        terms = np.fromiter(self._counts.keys(), np.uint32, len(self._counts))
-        counts = np.fromiter(self._counts.values(), np.uint32, len(self._counts))
+        terms, counts = array("I", self._counts.keys()), array("I", self._counts.values())
         with incoming.open("wb") as file:
-            np.savez(file, terms=terms, counts=counts, points=np.uint64(self.points))
+            write_archive(file, {"terms": terms, "counts": counts, "points": self.points})
             file.flush()
             os.fsync(file.fileno())
         incoming.replace(directory / FILE)
@@ -81,9 +80,10 @@ class TermCounts:
         """None where there is no file, or not a whole one."""
         table = cls()
         try:
-            with np.load(directory / FILE, allow_pickle=False) as file:
-                table._counts = dict(zip(file["terms"].tolist(), file["counts"].tolist(), strict=True))
-                table.points = int(file["points"])
+            with (directory / FILE).open("rb") as file:
+                found = read_archive(file)
+            table._counts = dict(zip(found["terms"], found["counts"], strict=True))
+            (table.points,) = found["points"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return table

@@ -1,6 +1,8 @@
 """The parts that engines are made of: fusion, attachments, term counts, the bounded executor."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -115,6 +117,31 @@ def test_saved_term_counts_are_there_until_they_are_forgotten(tmp_path: Path) ->
     assert TermCounts.load(tmp_path) is None
 
 
+def test_term_counts_are_kept_as_releases_with_numpy_kept_them(tmp_path: Path) -> None:
+    counts = TermCounts()
+    counts.add([1, 2**32 - 1])
+    counts.save(tmp_path)
+    with np.load(tmp_path / "term-counts.npz", allow_pickle=False) as file:
+        assert file["terms"].tolist() == [1, 2**32 - 1]
+        assert file["counts"].tolist() == [1, 1]
+        assert int(file["points"]) == 1
+    terms, times = np.asarray([5, 9], np.uint32), np.asarray([2, 1], np.uint32)
+    np.savez(tmp_path / "term-counts.npz", terms=terms, counts=times, points=np.uint64(2))
+    loaded = TermCounts.load(tmp_path)
+    assert loaded is not None
+    assert (loaded.points, loaded.of(5), loaded.of(9)) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1, 100, -30])
+def test_a_part_of_saved_term_counts_is_as_good_as_none(tmp_path: Path, kept_bytes: int) -> None:
+    counts = TermCounts()
+    counts.add(range(100))
+    counts.save(tmp_path)
+    whole = (tmp_path / "term-counts.npz").read_bytes()
+    (tmp_path / "term-counts.npz").write_bytes(whole[:kept_bytes])
+    assert TermCounts.load(tmp_path) is None
+
+
 async def test_past_its_bound_a_lane_says_when_to_return() -> None:
     lane = Lane("test-lane", threads=1, max_waiting=2)
     go_on = threading.Event()
@@ -145,3 +172,9 @@ async def test_a_caller_who_leaves_while_waiting_is_never_served() -> None:
     await lane.run(served.append, "third")
     assert served == ["third"]
     lane.close()
+
+
+def test_the_engines_of_the_image_run_without_numpy_which_it_lacks() -> None:
+    modules = "services.retrieval.__main__, services.retrieval.engines.qdrant_edge, services.retrieval.engines.memory"
+    script = f"import sys; sys.modules['numpy'] = None; import {modules}"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

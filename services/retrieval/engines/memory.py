@@ -1,11 +1,10 @@
 """Exact search in memory: what every other engine is measured against. It forgets everything when it closes."""
 
+import operator
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from services.kit.errors import InvalidInput, NotFound
 from services.retrieval.analysis import Analysis, rarity
@@ -194,10 +193,7 @@ def _within(bounds: Range, value: Any) -> bool:
 
 
 def _cosines(vector: Vector, there: _Points, among: Sequence[str]) -> dict[str, float]:
-    if not among:
-        return {}
-    rows = np.stack([_given(there.by_id[id].vector) for id in among])
-    return dict(zip(among, (rows @ vector).tolist(), strict=True))
+    return {id: sum(map(operator.mul, vector, _given(there.by_id[id].vector))) for id in among}
 
 
 def _given(vector: Vector | None) -> Vector:

@@ -6,12 +6,12 @@ A point's payload: `text`, `metadata`, `switches` (its booleans), `terms` (ids o
 
 import base64
 import threading
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import httpx
-import numpy as np
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -339,13 +339,13 @@ def _pieces(points: Iterable[Point]) -> Iterator[list[Point]]:
 
 
 def _weight_bytes(point: Point) -> int:
-    vector_bytes = 0 if point.vector is None else point.vector.nbytes
+    vector_bytes = 0 if point.vector is None else 4 * len(point.vector)
     return vector_bytes + len(point.text.encode()) + sum(map(len, point.attachments.values()))
 
 
 def _restored(record: Any, selection: Selection) -> Point:
     payload = record.payload or {}
-    vector = np.asarray(record.vector[DENSE], np.float32) if selection.vector else None
+    vector = array("f", record.vector[DENSE]) if selection.vector else None
     attachments = {
         bytes.fromhex(name).decode(): base64.b64decode(content)
         for name, content in (payload.get(ATTACHMENTS) or {}).items()

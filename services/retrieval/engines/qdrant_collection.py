@@ -339,5 +339,5 @@ class QdrantCollection:
 def _weight_bytes(point: Point) -> int:
     """About what a point takes on disk, log included."""
     attachments_bytes = sum(map(len, point.attachments.values()))
-    vector_bytes = point.vector.nbytes if point.vector is not None else 0
+    vector_bytes = 4 * len(point.vector) if point.vector is not None else 0
     return 4 * (vector_bytes + len(point.text)) + 2 * attachments_bytes

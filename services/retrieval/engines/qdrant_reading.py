@@ -66,5 +66,5 @@ def _attach(points: dict[str, Point], records: Sequence[Any], attachments: Attac
 
 
 def _size_bytes(point: Point) -> int:
-    vector_bytes = 0 if point.vector is None else point.vector.nbytes
+    vector_bytes = 0 if point.vector is None else 4 * len(point.vector)
     return len(point.text) + vector_bytes + sum(map(len, point.attachments.values()))

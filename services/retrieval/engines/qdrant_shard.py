@@ -9,12 +9,12 @@ import contextlib
 import os
 import shutil
 import subprocess
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import qdrant_edge as qe
 
 from services.kit.errors import EngineFailed, LedgeError
@@ -156,7 +156,7 @@ def switches(metadata: Metadata, prefix: str = "") -> Iterator[str]:
 def restored(record: Any, selection: Selection) -> Point:
     """The selected parts of a point, attachments aside."""
     payload = record.payload or {}
-    vector = np.asarray(record.vector[DENSE], np.float32) if selection.vector else None
+    vector = array("f", record.vector[DENSE]) if selection.vector else None
     return Point(str(record.id), vector, payload.get(TEXT, ""), payload.get(METADATA, {}), {})
 
 
