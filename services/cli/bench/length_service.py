@@ -1,4 +1,5 @@
 """A backlog for a real llm service, in order of arrival and by expected length; what it learns from it answers first.
+Beside the guess from words stands what the model itself says when it is asked.
 
 The questions are made from templates, so the predictor's task is easier than with people's questions: the table says
 how well it did. Its training questions are about other things than the backlog's.
@@ -19,6 +20,7 @@ import numpy as np
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
+from services.cli.bench import length_asked
 from services.cli.bench.engine_settings import engine_settings
 from services.cli.bench.length_simulator import kendall
 from services.cli.bench.report import Row, percentile
@@ -78,10 +80,17 @@ async def through_service(engine: str, count: int, slots: int, rounds: int, seed
             for _ in range(rounds):
                 by_arrival.append(await _backlog(plain.address, backlog))
                 by_length.append(await _backlog(guessing.address, backlog))
+        async with open_channel(plain.address) as channel:
+            try:
+                stub: Any = rpc.LlmServiceStub(channel)
+                asked = [await length_asked.ask(stub, way, backlog) for way in length_asked.WAYS]
+            except grpc.aio.AioRpcError as error:
+                raise from_rpc(error) from error
     told = [one.tokens for one in by_arrival[0]]
     guessed = [float(np.expm1(model.score(one.question))) for one in by_arrival[0]]
+    from_words = kendall(told, guessed)
     note = (
-        f"rank correlation {kendall(told, guessed):.2f} on topics unseen in training; "
+        f"rank correlation {from_words:.2f} on topics unseen in training; "
         f"answers of {min(told)} to {max(told)} tokens, mean {statistics.fmean(told):.0f}"
     )
     name = f"{engine}, backlog of {count}, {slots} slots"
@@ -97,6 +106,7 @@ async def through_service(engine: str, count: int, slots: int, rounds: int, seed
             lambda one: sum(answer.tokens for answer in one) / max(_latencies(one)),
             f"median of {rounds} interleaved",
         ),
+        *(length_asked.row(engine, one, told, from_words) for one in asked),
     ]
 
 
