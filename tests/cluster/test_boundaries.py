@@ -71,7 +71,8 @@ def test_pod_security_restricted_has_nothing_to_say_about_any_pod(cluster: Clust
 
 def test_server_side_apply_a_second_time_changes_nothing(cluster: Cluster, release: Release) -> None:
     manifest = cluster.helm("get", "manifest", release.name, "-n", release.namespace)
-    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=site", "-n", release.namespace, "-f", "-")
+    # As Helm itself applies: another manager would keep the fields, and the next upgrade be refused them.
+    apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-n", release.namespace, "-f", "-")
 
     def generations() -> dict[str, object]:
         kinds = "deployments,services,configmaps,networkpolicies,serviceaccounts,persistentvolumeclaims,jobs"
