@@ -24,7 +24,8 @@ ALONE = (
 )
 IN_ADVANCE = (
     "\nBefore responding to the above instruction, you have to predict the length of your response. Print the "
-    "estimated number of tokens in your response in the first line. Then change to a new line to respond to the instruction."
+    "estimated number of tokens in your response in the first line. Then change to a new line to respond to the "
+    "instruction."
 )
 FIRST_LINE_TOKENS = 24
 CLOSE_TOKENS = 100
