@@ -27,6 +27,8 @@ from services.kit.errors import EngineFailed, Overloaded
 from services.kit.worker_calls import LENGTHS, Header, frame
 
 log = logging.getLogger("ledge.worker")
+START_TIMEOUT_S = 600.0
+"""Longest time until a process has loaded its engine, on a machine where many start at once."""
 
 
 class Worker:
@@ -42,14 +44,17 @@ class Worker:
     def alive(self) -> bool:
         return not self._killed and self._process.returncode is None
 
-    async def call(self, header: Header, payload: bytes = b"") -> tuple[Header, bytes]:
+    async def call(self, header: Header, payload: bytes = b"", timeout_s: float | None = None) -> tuple[Header, bytes]:
         """What the worker answers.
+
+        Args:
+            timeout_s: how long this one may take, where that is not as for the others.
 
         Raises:
             EngineFailed: the worker failed, died, or did not answer in time.
         """
         await self.settle()
-        self._answer = asyncio.create_task(self._exchange(header, payload))
+        self._answer = asyncio.create_task(self._exchange(header, payload, timeout_s or self._call_timeout_s))
         told, answer = await asyncio.shield(self._answer)
         if "failed" in told:
             raise EngineFailed(f"the engine's process failed: {told['failed']}")
@@ -63,12 +68,12 @@ class Worker:
             # Looked at, so that nobody misses it.
             self._answer.exception()
 
-    async def _exchange(self, header: Header, payload: bytes) -> tuple[Header, bytes]:
+    async def _exchange(self, header: Header, payload: bytes, timeout_s: float) -> tuple[Header, bytes]:
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise EngineFailed("the engine's process has no pipes")
         try:
-            async with asyncio.timeout(self._call_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 stdin.write(frame(header, payload))
                 await stdin.drain()
                 header_bytes, payload_bytes = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
@@ -76,7 +81,7 @@ class Worker:
                 return told, await stdout.readexactly(payload_bytes)
         except TimeoutError:
             self.kill()
-            raise EngineFailed(f"the engine's process did not answer within {self._call_timeout_s:g} s") from None
+            raise EngineFailed(f"the engine's process did not answer within {timeout_s:g} s") from None
         except (asyncio.IncompleteReadError, ConnectionError, ValueError):
             self.kill()
             raise EngineFailed("the engine's process died") from None
@@ -107,7 +112,7 @@ class WorkerPool:
         arguments: its command line.
         size: how many processes.
         max_waiting: callers that may wait for a worker; past it Overloaded.
-        call_timeout_s: the longest a call may take.
+        call_timeout_s: the longest a call may take, from when the process has loaded.
         name: label of the metrics.
     """
 
@@ -156,7 +161,7 @@ class WorkerPool:
         )
         worker = Worker(process, self._call_timeout_s)
         self._workers.add(worker)
-        await worker.call({"ready": True})
+        await worker.call({"ready": True}, timeout_s=START_TIMEOUT_S)
         self._offer(worker)
 
     @contextlib.asynccontextmanager

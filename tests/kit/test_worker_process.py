@@ -63,6 +63,11 @@ async def test_a_worker_that_hangs_is_replaced() -> None:
         assert (await call(pool, "echo", b"x"))[1] == b"x"
 
 
+async def test_a_process_may_take_longer_to_load_than_a_call_may_take() -> None:
+    async with workers(call_timeout_s=0.001) as pool:
+        assert pool.idle == 1
+
+
 async def test_what_a_caller_left_behind_reaches_nobody_else(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with workers() as pool:
