@@ -22,6 +22,8 @@ PAUSE_FRAMES = 4
 """About 130 ms of silence after which the engine hears that the utterance may be over."""
 EAGER_FRAMES = 10
 """So long progress is told after each frame: whoever may be interrupted wants to know speech from a cough."""
+ALIVE_FRAMES = 31
+"""About a second: so often progress tells in silence that somebody listens."""
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Silence that an utterance without a pause behind it is given: an engine wants a word to end."""
 
@@ -121,6 +123,8 @@ class Listening:
             elif self._utterance is not None:
                 unfed.append(frame)
             if self._utterance is None:
+                if self._progress_frames is not None and self._frames % ALIVE_FRAMES == 0:
+                    yield Progressed(self.speech_until_s)
                 continue
             if change is Change.NOTHING and self._is_progress_due():
                 yield Progressed(self.speech_until_s)

@@ -27,7 +27,10 @@ class VoiceConfig(ServiceConfig):
     soft_end_ms: int = Field(190, ge=100, le=1000)
     """Silence after which an answer is begun, though nobody hears of it before the turn has ended."""
     speculation: bool = True
-    """Whether answers are begun at the soft end of a turn. Off: at its end."""
+    """Whether answers are begun before a turn has ended. Off: at its end."""
+    stable_partial_ms: int = Field(250, ge=0, le=5000)
+    """With speculation: words that sound finished and stay the same in partial results for so long begin an answer
+    while somebody still speaks, once a turn. 0: answers are begun at soft ends only."""
     clause_streaming: bool = True
     """Whether an answer is spoken clause by clause while it is written. Off: when it is whole."""
     ahead_ms: int = Field(3000, ge=200, le=60_000)
@@ -36,6 +39,16 @@ class VoiceConfig(ServiceConfig):
     interrupt_ms: int = Field(192, ge=96, le=2000)
     """Speech that silences an answer; `asr` tells every 96 ms. What then proves to be a cough or a "mm-hm" lets it
     go on."""
+    one_word_interrupts: bool = False
+    """Whether one word alone ends an answer, whatever it is. Off: it goes on after a word that is short, no command
+    ("stop", "no") and no question ("why"), as after a nod: such words are mostly nods that were misheard."""
+    hearing_timeout_s: float = Field(15.0, gt=0, le=600)
+    """How long `asr` may owe an answer to what was said before the session is told that nobody hears it; a second
+    later it is asked again."""
+    answer_timeout_s: float = Field(60.0, gt=0, le=3600)
+    """How long whoever answers may be silent before a response fails."""
+    speech_timeout_s: float = Field(15.0, gt=0, le=600)
+    """How long `tts` may owe speech before an answer goes on as text, degraded."""
     max_sessions: int = Field(64, ge=1, le=10_000)
     """Conversations at a time; past it RESOURCE_EXHAUSTED at once."""
     max_interpretations: int = Field(64, ge=1, le=10_000)

@@ -1,6 +1,7 @@
 """What fails behind a conversation is told, costs one answer at most, and is over when it is back."""
 
 import asyncio
+import signal
 import socket
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ import pytest
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 
-from tests.asr.asking import pcm, speech
+from tests.asr.asking import pcm, silence, speech
 from tests.metrics import metric
 from tests.processes import ServiceProcess
 from tests.voice.calling import calling, heard_words, refusal, saying, spoken_for
@@ -33,8 +34,8 @@ def free_port() -> str:
 
 
 @contextmanager
-def on_port(name: str, port: str) -> Iterator[ServiceProcess]:
-    process = ServiceProcess(name, {"LEDGE_ENGINE": "scripted", "LEDGE_PORT": port})
+def on_port(name: str, port: str, **settings: str) -> Iterator[ServiceProcess]:
+    process = ServiceProcess(name, {"LEDGE_ENGINE": "scripted", "LEDGE_PORT": port, **settings})
     try:
         yield process.wait_ready()
     finally:
@@ -85,6 +86,96 @@ async def test_without_asr_the_caller_is_told_and_heard_when_it_is_back(suite: S
             spoken = await caller.done(2)
     assert error.type == "server_error"
     assert typed.status == spoken.status == pb.ResponseState.COMPLETED
+
+
+@contextmanager
+def hung(process: ServiceProcess) -> Iterator[None]:
+    """It takes what it is sent, as far as there is room, and answers nothing."""
+    process.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("ends", ["SERVER", "MANUAL"])
+async def test_an_asr_that_hangs_is_told_within_a_bound_and_heard_when_it_answers_again(
+    suite: Suite, ends: str
+) -> None:
+    port = free_port()
+    detection = pb.TurnDetection(kind=pb.TurnDetection.Kind.Value(ends))
+    with (
+        on_port("asr", port) as asr,
+        a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{port}", LEDGE_HEARING_TIMEOUT_S="1") as voice,
+    ):
+        async with calling(voice.address, **CHAT, speak=False, turn_detection=detection) as caller:
+            await caller.say(silence(0.3))
+            with hung(asr):
+                hung_s = time.monotonic()
+                for _ in range(4):
+                    await caller.send(audio=pcm(spoken_for(1.0)))
+                if ends == "MANUAL":
+                    await caller.send(commit_audio=pb.CommitAudio())
+                error = await caller.wait("error")
+                told_after_s = time.monotonic() - hung_s
+                typed = await caller.ask("are you there")
+            async with asyncio.timeout(20):
+                while not any(completed.text for completed in caller.of("transcript_completed")):
+                    await caller.say(spoken_for(1.0))
+                    if ends == "MANUAL":
+                        await caller.send(commit_audio=pb.CommitAudio())
+    assert (error.type, error.message) == ("server_error", "the service that hears does not answer")
+    assert told_after_s < 5
+    assert typed.status == pb.ResponseState.COMPLETED
+
+
+async def test_silence_is_no_sign_that_asr_hangs(suite: Suite) -> None:
+    with a_voice(suite, LEDGE_HEARING_TIMEOUT_S="2") as voice:
+        async with calling(voice.address, **CHAT, speak=False) as caller:
+            await caller.say(silence(6))
+            await caller.send(audio=pcm(silence(8)))
+            await caller.say(spoken_for(1.0))
+            await caller.done()
+    assert not caller.of("error")
+
+
+async def test_who_hangs_in_mid_answer_costs_that_answer_and_no_more(suite: Suite) -> None:
+    port = free_port()
+    with (
+        on_port("llm", port, LEDGE_SCRIPT_TOKENS_PER_S="10") as llm,
+        a_voice(suite, LEDGE_LLM_ADDRESS=f"127.0.0.1:{port}", LEDGE_ANSWER_TIMEOUT_S="2") as voice,
+    ):
+        async with calling(voice.address, **CHAT) as caller:
+            await caller.write("a b c d e f g h i j k l m n o p q r s t u v w x y z")
+            await caller.send(create_response=pb.CreateResponse())
+            await caller.wait("transcript_delta")
+            with hung(llm):
+                failed = await caller.done()
+            after = await caller.ask("hello")
+    assert failed.status == pb.ResponseState.FAILED
+    assert failed.error.message == "nothing came of the answer for 2 seconds"
+    assert after.status == pb.ResponseState.COMPLETED
+    assert caller.text(after.id) == "You said: hello"
+
+
+@pytest.mark.parametrize("streaming", ["true", "false"])
+async def test_a_tts_that_hangs_leaves_the_text(suite: Suite, streaming: str) -> None:
+    port = free_port()
+    settings = {"LEDGE_SPEECH_TIMEOUT_S": "2", "LEDGE_CLAUSE_STREAMING": streaming}
+    with (
+        on_port("tts", port) as tts,
+        a_voice(suite, LEDGE_TTS_ADDRESS=f"127.0.0.1:{port}", **settings) as voice,
+    ):
+        async with calling(voice.address, **CHAT) as caller:
+            spoken = await caller.ask("hello")
+            with hung(tts):
+                silent = await caller.ask("hello again")
+            after = await caller.ask("are you there")
+    assert spoken.usage.output_audio_ms
+    assert (silent.status, list(silent.degraded)) == (pb.ResponseState.COMPLETED, ["tts"])
+    assert caller.text(silent.id) == "You said: hello again"
+    assert after.usage.output_audio_ms
+    assert not after.degraded
 
 
 async def test_a_turn_that_nobody_could_hear_fails_and_the_session_goes_on(suite: Suite) -> None:

@@ -23,10 +23,22 @@ ANY_RULES = st.builds(
     answers_silence=st.booleans(),
     idle_timeout_ms=st.sampled_from([None, 5000]),
     speculates=st.booleans(),
+    stable_ms=st.sampled_from([None, 0, 250]),
+    one_word_interrupts=st.booleans(),
 )
 RULES = st.one_of(st.just(Rules()), ANY_RULES)
 EPOCHS = st.integers(0, 6)
-USUAL = st.sampled_from(["somebody speaks", "somebody speaks and is heard", "silence lasts", "the answer sounds"])
+USUAL = st.sampled_from(
+    [
+        "somebody speaks",
+        "somebody speaks and is heard",
+        "somebody speaks slowly",
+        "what is heard stays the same",
+        "what was said is known",
+        "silence lasts",
+        "the answer sounds",
+    ]
+)
 UNUSUAL = st.one_of(
     st.just("speech begins"),
     st.just("a timer rings"),
@@ -35,9 +47,9 @@ UNUSUAL = st.one_of(
     st.just("the answer ends and plays on"),
     st.just("it is played out"),
     st.builds(on.SpeechGoesOn, st.integers(0, 5000)),
-    st.builds(on.PartlyHeard, st.sampled_from(Words)),
+    st.builds(on.PartlyHeard, st.sampled_from(Words), st.sampled_from(["", "how", "how tall"]), st.booleans()),
     st.builds(on.SpeechPaused, st.integers(0, 5000), st.integers(0, 300)),
-    st.builds(on.Heard, st.sampled_from(["", "mm", "how tall"]), st.sampled_from(Words), st.booleans()),
+    st.builds(on.Heard, st.sampled_from(["", "mm", "how tall"]), st.sampled_from(Words), st.booleans(), st.booleans()),
     st.just(on.TurnEnded()),
     st.just(on.TurnHeard()),
     st.just(on.TurnLost()),
@@ -148,6 +160,20 @@ class Witness:
                 self.happen(on.SpeechPaused(self.audio_ms, 190))
                 if happening == "somebody speaks and is heard":
                     self.happen(on.Heard(f"words at {self.audio_ms}", Words.SPEECH))
+            case "somebody speaks slowly":
+                self.audio_ms += 400
+                self.happen(on.SpeechBegan(self.audio_ms))
+                for _ in range(2):
+                    self.now_ms += 300
+                    self.audio_ms += 300
+                    self.happen(on.PartlyHeard(Words.SPEECH, "how tall", sounds_finished=True))
+            case "what is heard stays the same" if self.machine.turn is not None:
+                self.now_ms += 300
+                self.happen(on.PartlyHeard(Words.SPEECH, self.machine.turn.partial, sounds_finished=True))
+            case "what was said is known" if self.machine.turn is not None:
+                words = self.machine.turn.partial
+                self.happen(on.SpeechPaused(self.audio_ms, 190))
+                self.happen(on.Heard(words, Words.SPEECH if words else Words.NONE))
             case "silence lasts":
                 self.now_ms += 4000
                 self.happen(on.TimedOut(Timer.COMMIT, self.machine.commit_serial))
@@ -269,6 +295,91 @@ def test_a_turn_is_answered_speculatively_twice_at_most() -> None:
         machine, effects = talk(machine, *said)
         began += sum(isinstance(effect, do.Begin) for effect in effects)
     assert began == 2
+
+
+STEADY = on.PartlyHeard(Words.SPEECH, "how tall is it", sounds_finished=True)
+EARLY = (on.SpeechBegan(300), 900, STEADY, 300, STEADY)
+
+
+def speculated(effects: list[Effect]) -> list[Effect]:
+    return [effect for effect in effects if isinstance(effect, do.Begin | do.Discard | do.Release)]
+
+
+def test_words_that_stay_the_same_are_answered_while_somebody_still_speaks_and_once() -> None:
+    machine, effects = talk(Machine(), *EARLY)
+    assert speculated(effects) == [do.Begin(1, "how tall is it")]
+    assert machine.state is State.USER_SPEAKING
+    heard = on.Heard("How tall is it?", Words.SPEECH)
+    machine, effects = talk(machine, STEADY, on.SpeechPaused(2000, 190), heard)
+    assert speculated(effects) == [], "capitals and punctuation make no other question"
+    _, effects = talk(machine, 400, on.TimedOut(Timer.COMMIT, machine.commit_serial))
+    assert do.TellTranscript(1, "How tall is it?") in effects
+    assert speculated(effects) == [do.Release(1)]
+
+
+def test_words_that_have_just_changed_or_sound_unfinished_are_not_answered_yet() -> None:
+    shorter, unfinished = replace(STEADY, text="how tall"), replace(STEADY, sounds_finished=False)
+    for said in ((shorter, 300, STEADY, 200, STEADY), (unfinished, 900, unfinished), (replace(STEADY, text=""),) * 2):
+        _, effects = talk(Machine(), on.SpeechBegan(300), *said)
+        assert speculated(effects) == []
+
+
+def test_where_nobody_wants_it_answers_are_begun_at_soft_ends_only() -> None:
+    for rules in (Rules(stable_ms=None), Rules(speculates=False), Rules(answers=False), Rules(ends_turns=False)):
+        _, effects = talk(Machine(rules=rules), *EARLY, 5000, STEADY)
+        assert speculated(effects) == []
+
+
+def test_one_more_word_throws_away_what_was_begun_early_and_the_soft_end_begins_again() -> None:
+    machine, _ = talk(Machine(), *EARLY)
+    more = replace(STEADY, text="how tall is it today")
+    machine, effects = talk(machine, more, 300, more)
+    assert speculated(effects) == [do.Discard(1)], "once a turn"
+    heard = on.Heard("how tall is it today", Words.SPEECH)
+    machine, effects = talk(machine, on.SpeechPaused(2600, 190), heard)
+    assert speculated(effects) == [do.Begin(3, "how tall is it today")]
+    assert machine.turn is not None
+    assert machine.turn.discarded == 1
+
+
+def test_what_was_begun_early_is_thrown_away_where_nothing_was_said_after_all() -> None:
+    for heard in (on.Heard("", Words.NONE), on.Heard("how tall is it", Words.ECHO)):
+        machine, _ = talk(Machine(), *EARLY)
+        machine, effects = talk(machine, on.SpeechPaused(2000, 190), heard)
+        assert speculated(effects) == [do.Discard(1)]
+        assert machine.state is State.IDLE
+
+
+def test_what_was_begun_in_another_language_is_begun_again() -> None:
+    machine, _ = talk(Machine(), *EARLY)
+    heard = on.Heard("how tall is it", Words.SPEECH, is_another_language=True)
+    _, effects = talk(machine, on.SpeechPaused(2000, 190), heard)
+    assert speculated(effects) == [do.Discard(1), do.Begin(3, "how tall is it")]
+
+
+def test_one_word_is_taken_for_a_misheard_nod_unless_more_follow_or_it_is_long() -> None:
+    word = (BARGE, on.SpeechGoesOn(6240), on.PartlyHeard(Words.WORD, "kaye"))
+    machine, _ = talk(Machine(), *HEARD)
+    machine, effects = talk(machine, *word, on.SpeechPaused(6400, 190), on.Heard("kaye", Words.WORD))
+    assert effects[-1] == do.Resume(1)
+    assert not [effect for effect in effects if isinstance(effect, do.EndResponse | do.CommitTurn)]
+    for follows in (
+        on.PartlyHeard(Words.SPEECH, "kay what"),
+        on.SpeechGoesOn(6800),
+        on.Heard("kay what", Words.SPEECH),
+    ):
+        machine, _ = talk(Machine(), *HEARD)
+        _, effects = talk(machine, *word, follows)
+        assert do.EndResponse(1, "turn_detected") in effects
+
+
+def test_one_word_interrupts_where_that_is_wanted_and_is_a_turn_where_nobody_speaks() -> None:
+    machine, _ = talk(Machine(rules=Rules(one_word_interrupts=True)), *HEARD)
+    _, effects = talk(machine, BARGE, on.PartlyHeard(Words.WORD, "bridges"))
+    assert do.EndResponse(1, "turn_detected") in effects
+    said = (on.SpeechBegan(300), on.SpeechPaused(900, 190), on.Heard("bridges", Words.WORD))
+    _, effects = talk(Machine(), *said)
+    assert effects[-1] == do.Begin(1, "bridges")
 
 
 def test_speech_into_an_answer_ducks_it_then_silences_it_then_ends_it() -> None:

@@ -1,5 +1,6 @@
 """Who answers: the documents, a chat model, or a chat model that may call functions first; in which language."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -7,7 +8,7 @@ from contextlib import aclosing
 import grpc
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.kit.errors import NotFound, step
+from services.kit.errors import NotFound, TooSlow, step
 from services.voice.answering.chat_model import from_chat_model
 from services.voice.answering.documents import from_documents
 from services.voice.answering.in_language import in_language
@@ -56,7 +57,7 @@ class Answers:
                 raise Fault("invalid_value", f"no voice {voice[:64]!r} here; there is {', '.join(known)}", param)
 
     async def answer(self, question: Question) -> AsyncGenerator[Piece, None]:
-        """The pieces of an answer, as they come."""
+        """The pieces of an answer, as they come. Raises TooSlow where none does for long."""
         settings = question.settings
         if settings.model != self._config.rag_model:
             pieces = from_chat_model(self._peers, question, settings.model)
@@ -68,8 +69,15 @@ class Answers:
         else:
             pieces = self._documents(question)
         async with aclosing(pieces):
-            async for piece in pieces:
+            while (piece := await self._next(pieces)) is not None:
                 yield piece
+
+    async def _next(self, pieces: AsyncGenerator[Piece, None]) -> Piece | None:
+        try:
+            async with asyncio.timeout(self._config.answer_timeout_s):
+                return await anext(pieces, None)
+        except TimeoutError:
+            raise TooSlow(f"nothing came of the answer for {self._config.answer_timeout_s:g} seconds") from None
 
     async def _calls_or_documents(self, question: Question) -> AsyncGenerator[Piece, None]:
         """A model is asked for a call first; where it makes none, the documents answer."""

@@ -17,6 +17,7 @@ from services.voice.conversing.spoken_turns import SpokenTurns
 from services.voice.conversing.surroundings import Listeners, Surroundings, Wanted
 from services.voice.conversing.timings import Clock, HeardTimes, ReplyTimes
 from services.voice.faults import Fault
+from services.voice.speaking.voices import primary
 from services.voice.turns import effects as do
 from services.voice.turns import inputs as on
 from services.voice.turns.effects import Effect, Refusal
@@ -85,6 +86,14 @@ class Floor:
         """What was heard of the answer that is spoken, and what is about to be."""
         heard = (reply.spoken.until(round(reply.heard_ms) + SOON_MS) for reply in self._replies.values())
         return " ".join(heard)[-RECENT_CHARACTERS:]
+
+    def was_begun_in_another(self, language: str) -> bool:
+        """Whether an answer that nobody was told of goes by another language than this, which was found out later."""
+        answer = self._machine.answer
+        if answer is None or answer.is_told or self.settings.language:
+            return False
+        known = self._around.document_language
+        return (primary(self._replies[answer.epoch].language) or known) != (primary(language) or known)
 
     def reply_to(self, response_id: str) -> Reply | None:
         return next((reply for reply in self._replies.values() if reply.response.id == response_id), None)
@@ -228,6 +237,8 @@ class Floor:
             content = pb.Content(input_audio_transcript=text)
             items.append(pb.Item(message=pb.Message(role=pb.Item.USER, content=[content])))
             language = self.turns.turn(self._machine.turn.number).language if self._machine.turn else ""
+            # Of what is still spoken the language is not known: mostly it is that of the turn before.
+            language = language or self._last_language
         else:
             wanted, self._wanted = self._wanted, None
             if wanted is not None and wanted.items is not None:

@@ -69,6 +69,11 @@ class Reply:
         return self._items.message_id
 
     @property
+    def language(self) -> str:
+        """Of what it answers; empty where that is not known."""
+        return self._question.language
+
+    @property
     def heard_ms(self) -> float:
         return self._player.heard_ms() if self._player is not None else 0.0
 
@@ -228,7 +233,9 @@ class Reply:
         self._player = Player(
             pcm_bytes_per_ms(speech), sample_bytes(speech), ahead_ms, self._send_audio, self.times.clock
         )
-        self._speaking = Speaking(around.peers, speech, self._player, self.spoken, by_clause=around.by_clause)
+        self._speaking = Speaking(
+            around.peers, speech, self._player, self.spoken, around.speech_timeout_s, by_clause=around.by_clause
+        )
         self.start()
 
     async def _send_audio(self, audio: bytes, offset_ms: int) -> None:

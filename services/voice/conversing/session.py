@@ -64,12 +64,16 @@ class Session:
             outbox=outbox,
             conversation=conversation,
             answerer=answers.answer,
+            document_language=self._config.document_language,
+            speech_timeout_s=self._config.speech_timeout_s,
             ahead_ms=self._config.ahead_ms,
             by_clause=self._config.clause_streaming,
         )
         self._floor = Floor(around, settings, rules_of(settings, self._config), time.monotonic)
         self._outbox = outbox
-        self._hearing = Hearing(self._peers, settings, self._config.soft_end_ms, self._sounds)
+        self._hearing = Hearing(
+            self._peers, settings, self._config.soft_end_ms, self._config.hearing_timeout_s, self._sounds
+        )
         self._floor.turns.measures_audio(lambda: self._hearing.fed_ms)
         self._events = ClientEvents(self._floor, self._hearing, around, answers, self._config)
         state = pb.SessionState(id=new_id("sess"), session=settings)
@@ -120,7 +124,8 @@ class Session:
                 case sounds.Uttered(text, language):
                     floor.noted(transcript_s=time.monotonic(), language=language)
                     words = worth(text, language, floor.recently_spoken())
-                    await floor.happens(on.Heard(text, words, finished(text, language)))
+                    changes = floor.was_begun_in_another(language)
+                    await floor.happens(on.Heard(text, words, finished(text, language), changes))
                 case sounds.WhollyHeard():
                     await floor.happens(on.TurnHeard())
                 case sounds.Deaf(error):
@@ -135,8 +140,8 @@ class Session:
         words = worth(partial.text[: partial.stable_characters], language, spoken)
         if words is Words.NONE:
             words = worth(partial.text, language, spoken)
-            words = Words.NONE if words is Words.SPEECH else words
-        await floor.happens(on.PartlyHeard(words))
+            words = Words.NONE if words in (Words.SPEECH, Words.WORD) else words
+        await floor.happens(on.PartlyHeard(words, partial.text, finished(partial.text, language)))
         turn = floor.machine.turn
         if turn is None or turn.is_pending or not floor.settings.transcription.partials:
             return

@@ -158,7 +158,9 @@ def rules_of(session: pb.Session, config: VoiceConfig) -> Rules:
         answers_silence=converses and session.model != config.rag_model,
         idle_timeout_ms=detection.idle_timeout_ms if detection.HasField("idle_timeout_ms") else None,
         speculates=config.speculation,
+        stable_ms=config.stable_partial_ms or None,
         interrupt_ms=config.interrupt_ms,
+        one_word_interrupts=config.one_word_interrupts,
     )
 
 

@@ -19,6 +19,9 @@ class Surroundings:
     outbox: Outbox
     conversation: Conversation
     answerer: Answerer
+    document_language: str
+    speech_timeout_s: float
+    """How long `tts` may owe speech."""
     ahead_ms: float
     by_clause: bool
 

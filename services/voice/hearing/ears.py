@@ -14,7 +14,7 @@ from ledge.asr.v1 import asr_pb2
 from ledge.audio.v1 import audio_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
-from services.kit.errors import InvalidInput, LedgeError, NotFound, NotReady
+from services.kit.errors import InvalidInput, LedgeError, NotFound, NotReady, TooSlow
 from services.kit.relay import relay
 from services.voice.faults import known_error
 from services.voice.peers import Peers
@@ -23,6 +23,8 @@ PIECE_BYTES = 16 * 1024
 MAX_WAITING_PIECES = 64
 """Audio that `asr` has not taken yet; past it the client is not read any further."""
 PROGRESS_MS = 96
+UNANSWERED_MS = 3000
+"""Of silence `asr` tells every second; so much audio without a word from it means that it does not listen."""
 RETRY_S = 1.0
 """After a failure, until `asr` is tried again; what is said meanwhile is not heard."""
 
@@ -79,10 +81,16 @@ class Hearing:
     """Fed by one task; tells by another, one thing at a time. `aclose` frees the stream."""
 
     def __init__(
-        self, peers: Peers, settings: pb.Session, soft_end_ms: int, tell: Callable[[Sound], Awaitable[None]]
+        self,
+        peers: Peers,
+        settings: pb.Session,
+        soft_end_ms: int,
+        patience_s: float,
+        tell: Callable[[Sound], Awaitable[None]],
     ) -> None:
         self._peers = peers
         self._soft_end_ms = soft_end_ms
+        self._patience_s = patience_s
         self._tell = tell
         self._pieces: asyncio.Queue[bytes | int | None] = asyncio.Queue(MAX_WAITING_PIECES)
         self._task: asyncio.Task[None] | None = None
@@ -94,6 +102,10 @@ class Hearing:
         self._settings = settings
         self._bytes_per_ms = bytes_per_ms(settings.input_format)
         self._before_ms = 0.0
+        self._answered_ms = 0.0
+        self._overdue: asyncio.Timeout | None = None
+        self._ends_owed = 0
+        self._final_owed = False
 
     @property
     def fed_ms(self) -> float:
@@ -109,11 +121,15 @@ class Hearing:
             # It may fail, or be closed, while this waits.
             if self._task is None:
                 return
+            if self._pieces.full() or self.fed_ms - self._answered_ms > UNANSWERED_MS:
+                self._expect_an_answer()
             await self._pieces.put(audio[start : start + PIECE_BYTES])
 
     async def end(self) -> None:
         """Ends what is being said; `WhollyHeard` follows, or `Deaf`."""
         if self._task is not None:
+            self._ends_owed += 1
+            self._expect_an_answer()
             await self._pieces.put(1)
         else:
             await self._tell(WhollyHeard() if self._failure is None else Deaf(self._failure))
@@ -124,6 +140,7 @@ class Hearing:
         if self._task is None:
             await self._tell(Finished())
         else:
+            self._expect_an_answer()
             await self._pieces.put(None)
 
     async def change(self, settings: pb.Session) -> bool:
@@ -154,13 +171,14 @@ class Hearing:
         self._failure = None
         self._pieces = asyncio.Queue(MAX_WAITING_PIECES)
         self._base_ms = round(self.fed_ms)
+        self._answered_ms, self._ends_owed, self._final_owed = self.fed_ms, 0, False
         self._task = asyncio.create_task(self._listen(self._pieces))
 
     async def _listen(self, pieces: asyncio.Queue[bytes | int | None]) -> None:
         try:
             call = self._peers.asr_streams.TranscribeStream()
             async with contextlib.aclosing(relay(call, self._messages(pieces))) as events:
-                async for event in events:
+                while (event := await self._next(events)) is not None:
                     for sound in _sounds(event, self._base_ms):
                         await self._tell(sound)
             if not self._is_finishing:
@@ -168,6 +186,29 @@ class Hearing:
             await self._tell(Finished())
         except (grpc.aio.AioRpcError, LedgeError) as error:
             await self._failed(known_error(error), pieces)
+
+    async def _next(
+        self, events: AsyncGenerator[asr_pb2.TranscribeStreamResponse]
+    ) -> asr_pb2.TranscribeStreamResponse | None:
+        """Raises TooSlow where `asr` owes an answer for too long."""
+        owed = self._is_finishing or self._ends_owed or self._final_owed
+        try:
+            async with asyncio.timeout(self._patience_s if owed else None) as self._overdue:
+                event = await anext(events, None)
+        except TimeoutError:
+            raise TooSlow("the service that hears does not answer") from None
+        finally:
+            self._overdue = None
+        self._answered_ms = self.fed_ms
+        if event is not None:
+            self._ends_owed -= event.progress.utterance_ended
+            self._final_owed = event.HasField("speech_ended") or (self._final_owed and not event.HasField("final"))
+        return event
+
+    def _expect_an_answer(self) -> None:
+        """From now on it is waited for, and not for ever."""
+        if self._overdue is not None and self._overdue.when() is None:
+            self._overdue.reschedule(asyncio.get_running_loop().time() + self._patience_s)
 
     async def _failed(self, failure: LedgeError, pieces: asyncio.Queue[bytes | int | None]) -> None:
         self._task, self._failure = None, failure

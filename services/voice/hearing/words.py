@@ -15,6 +15,30 @@ NODS = {
     "de": {"mm", "mhm", "hm", "hmm", "äh", "ah", "ach", "aha", "ja", "jo", "okay", "ok", "gut", "genau", "klar"},
     "fr": {"mm", "hm", "euh", "ah", "oh", "oui", "ouais", "d'accord", "ok", "okay", "bon", "bien", "voilà", "je vois"},
 }  # fmt: skip
+COMMANDS = {
+    "en": {
+        "stop", "wait", "no", "nope", "don't", "never", "cancel", "enough", "quiet", "silence", "hush", "hold", "pause",
+        "what", "why", "who", "where", "when", "how", "which", "pardon", "sorry", "excuse", "repeat", "again", "next",
+        "back", "continue", "more", "less", "louder", "slower", "faster", "help", "hey", "hello", "but", "wrong",
+    },
+    "es": {
+        "para", "pare", "espera", "espere", "alto", "basta", "no", "nunca", "cancela", "cancelar", "silencio", "calla",
+        "cállate", "suficiente", "detente", "pausa", "momento", "qué", "que", "quién", "dónde", "cuándo", "cómo",
+        "cuál", "cuánto", "perdón", "perdona", "repite", "repita", "otra", "siguiente", "sigue", "más", "menos",
+        "ayuda", "oye", "oiga", "hola", "pero", "mal",
+    },
+    "de": {
+        "stopp", "stop", "halt", "warte", "warten", "nein", "nie", "abbrechen", "genug", "ruhe", "leise", "pause",
+        "moment", "was", "warum", "wieso", "wer", "wo", "wann", "wie", "welche", "bitte", "pardon", "entschuldigung",
+        "nochmal", "weiter", "zurück", "mehr", "lauter", "langsamer", "hilfe", "hey", "hallo", "aber", "doch", "falsch",
+    },
+    "fr": {
+        "stop", "arrête", "arrêtez", "attends", "attendez", "non", "jamais", "annule", "annulez", "assez", "silence",
+        "chut", "pause", "quoi", "pourquoi", "qui", "où", "quand", "comment", "combien", "pardon", "répète", "répétez",
+        "encore", "suivant", "plus", "moins", "aide", "hé", "allô", "mais", "faux",
+    },
+}  # fmt: skip
+"""Words that ask for something alone: they end an answer at once."""
 UNFINISHED = {
     "en": {
         "a", "an", "the", "and", "or", "but", "so", "because", "if", "when", "that", "which", "who", "of", "to", "in",
@@ -55,7 +79,9 @@ def worth(text: str, language: str, spoken: str) -> Words:
         return Words.BACKCHANNEL
     said = _words(spoken)
     if len(words) == 1:
-        return Words.ECHO if words[0] in said else Words.SPEECH
+        if words[0] in said:
+            return Words.ECHO
+        return Words.SPEECH if words[0] in COMMANDS.get(primary(language) or "en", COMMANDS["en"]) else Words.WORD
     pairs, said_pairs = list(pairwise(words)), set(pairwise(said))
     is_echo = sum(pair in said_pairs for pair in pairs) >= ECHO_SHARE * len(pairs)
     return Words.ECHO if is_echo else Words.SPEECH

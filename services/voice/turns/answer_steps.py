@@ -1,9 +1,13 @@
 """The assistant's side of the machine: answers begin, are held back, released, interrupted, and end."""
 
+import re
+
 from services.voice.turns import effects as do
 from services.voice.turns.effects import Refusal
 from services.voice.turns.inputs import Timer
 from services.voice.turns.standing import Answer, Step, Turn
+
+_WORD = re.compile(r"\w+")
 
 
 def answer_turn(step: Step, turn: Turn) -> None:
@@ -29,15 +33,43 @@ def begin(step: Step) -> None:
 
 def speculate(step: Step) -> None:
     """Begins to answer a turn that may have ended."""
-    machine, turn = step.machine, step.machine.turn
-    if turn is None or machine.answer is not None or not (machine.rules.speculates and machine.rules.answers):
+    turn = step.machine.turn
+    if turn is None or not _may_speculate(step) or turn.tries >= step.machine.rules.most_tries:
         return
-    if turn.tries >= machine.rules.most_tries:
-        return
-    epoch = machine.epoch + 1
-    step.now(epoch=epoch, answer=Answer(epoch, turn.number, is_told=False))
     step.turn_is(tries=turn.tries + 1)
-    step.do(do.Begin(epoch, turn.text))
+    _begin_silently(step, turn, turn.text)
+
+
+def speculate_early(step: Step) -> None:
+    """Begins to answer a turn whose words are the same for a while, though somebody still speaks."""
+    turn = step.machine.turn
+    if turn is None or not _may_speculate(step) or turn.was_early:
+        return
+    step.turn_is(was_early=True)
+    _begin_silently(step, turn, turn.text_so_far)
+
+
+def _may_speculate(step: Step) -> bool:
+    """There is one answer at a time, heard or not."""
+    machine = step.machine
+    return machine.answer is None and machine.rules.speculates and machine.rules.answers
+
+
+def _begin_silently(step: Step, turn: Turn, text: str) -> None:
+    epoch = step.machine.epoch + 1
+    step.now(epoch=epoch, answer=Answer(epoch, turn.number, text, is_told=False))
+    step.do(do.Begin(epoch, text))
+
+
+def discard_unless(step: Step, text: str) -> None:
+    """What was begun stays where it answers these words; capitals and punctuation come late, and change nothing."""
+    answer = step.machine.answer
+    if answer is not None and _words(answer.text) != _words(text):
+        discard(step)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
 
 
 def discard(step: Step) -> None:

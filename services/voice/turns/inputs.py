@@ -12,6 +12,8 @@ class Words(enum.Enum):
     """"mm-hm", "okay": go on."""
     ECHO = enum.auto()
     """The answer itself, out of the loudspeaker."""
+    WORD = enum.auto()
+    """One word, which asks for nothing: often a nod misheard."""
     SPEECH = enum.auto()
 
 
@@ -40,9 +42,13 @@ class Rules:
     """Whether a response is begun where nobody spoke until `idle_timeout_ms`."""
     idle_timeout_ms: int | None = None
     speculates: bool = True
-    """Whether answers are begun at a soft end."""
+    """Whether answers are begun before a turn has ended."""
     most_tries: int = 2
-    """Speculative answers of a turn."""
+    """Answers of a turn that are begun at soft ends."""
+    stable_ms: int | None = 250
+    """Words that stay the same for so long begin an answer while somebody still speaks; once a turn. None: never."""
+    one_word_interrupts: bool = False
+    """Whether any word ends an answer; else one alone must be a command, a question, or long."""
     interrupt_ms: int = 192
     """Speech that silences an answer, though it may be a cough."""
     early_interrupt_ms: int = 400
@@ -64,6 +70,9 @@ class SpeechGoesOn:
 @dataclass(frozen=True, slots=True)
 class PartlyHeard:
     words: Words
+    text: str = ""
+    """Of the utterance, as far as it is known; its end may be another a moment later."""
+    sounds_finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,8 @@ class Heard:
     text: str
     words: Words
     sounds_finished: bool = True
+    is_another_language: bool = False
+    """Than the one that an answer was begun in."""
 
 
 @dataclass(frozen=True, slots=True)

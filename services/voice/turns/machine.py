@@ -15,7 +15,8 @@
 
 Two things run side by side, and the state is read off them: the turn that is spoken (`turn_steps.py`) and the answer
 that is made or heard (`answer_steps.py`). Each answer has an epoch; what comes from an older one is dropped wherever it
-surfaces. An answer that is begun at a soft end is not told until its turn is committed, and never when speech goes on.
+surfaces. An answer that is begun at a soft end, or before it on words that stay the same, is not told until its turn is
+committed, and never when other words are said.
 
 Nothing here knows audio, protobuf or a clock: timers are effects that come back as inputs.
 """
@@ -46,8 +47,8 @@ def _take(step: Step, event: Input) -> None:
             turns.speech_began(step, offset_ms)
         case on.SpeechGoesOn(until_ms):
             turns.speech_goes_on(step, until_ms)
-        case on.PartlyHeard(words):
-            turns.partly_heard(step, words)
+        case on.PartlyHeard():
+            turns.partly_heard(step, event)
         case on.SpeechPaused(offset_ms, silent_ms):
             turns.speech_paused(step, offset_ms, silent_ms)
         case on.Heard():

@@ -35,12 +35,23 @@ class Turn:
     """Silence has lasted long enough: it is committed with its words."""
     is_ended: bool = False
     """By the client: it is an item already, and its words are awaited."""
+    partial: str = ""
+    """What is heard of the open utterance."""
+    partial_since_ms: int = 0
+    """On the clock: since when it is the same."""
     tries: int = 0
+    was_early: bool = False
+    """An answer was begun while somebody still spoke."""
     discarded: int = 0
 
     @property
     def text(self) -> str:
         return " ".join(self.texts)
+
+    @property
+    def text_so_far(self) -> str:
+        """With what is heard of the open utterance."""
+        return " ".join((*self.texts, self.partial) if self.partial else self.texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Answer:
     epoch: int
     turn: int = 0
     """Of a speculative answer the turn it was begun for."""
+    text: str = ""
+    """The same: what it answers."""
     is_told: bool = True
     """`response_created` was sent."""
     began_ms: int | None = None

@@ -3,7 +3,7 @@
 from services.voice.turns import answer_steps as answers
 from services.voice.turns import effects as do
 from services.voice.turns.effects import State
-from services.voice.turns.inputs import Heard, Timer, Words
+from services.voice.turns.inputs import Heard, PartlyHeard, Timer, Words
 from services.voice.turns.standing import Answer, Step, Turn
 
 EARLY_MS = 1000
@@ -45,14 +45,37 @@ def speech_goes_on(step: Step, until_ms: int) -> None:
         _tell_started(step)
 
 
-def partly_heard(step: Step, words: Words) -> None:
+def partly_heard(step: Step, event: PartlyHeard) -> None:
     turn = step.machine.turn
-    step.turn_is(is_like_nothing=words in (Words.ECHO, Words.BACKCHANNEL))
-    if turn is None or words is not Words.SPEECH:
+    step.turn_is(is_like_nothing=event.words in (Words.ECHO, Words.BACKCHANNEL))
+    if turn is None or not _is_speech(step, turn, event.words):
         return
     if turn.is_pending:
         _interrupt(step)
-    answers.discard(step)
+    if event.text != turn.partial:
+        step.turn_is(partial=event.text, partial_since_ms=step.now_ms)
+    _answer_early(step, event)
+
+
+def _answer_early(step: Step, event: PartlyHeard) -> None:
+    """Partial results that agree for long enough may be all that is said."""
+    turn, rules = step.machine.turn, step.machine.rules
+    if turn is None:
+        return
+    if event.text:
+        answers.discard_unless(step, turn.text_so_far)
+    else:
+        answers.discard(step)
+    if rules.stable_ms is None or not rules.ends_turns or turn.is_ended or not (event.text and event.sounds_finished):
+        return
+    if step.now_ms - turn.partial_since_ms >= rules.stable_ms:
+        answers.speculate_early(step)
+
+
+def _is_speech(step: Step, turn: Turn, words: Words) -> bool:
+    """A word alone is enough where nobody is interrupted by it."""
+    any_word = not turn.is_pending or step.machine.rules.one_word_interrupts
+    return words is Words.SPEECH or (words is Words.WORD and any_word)
 
 
 def speech_paused(step: Step, offset_ms: int, silent_ms: int) -> None:
@@ -70,17 +93,27 @@ def heard(step: Step, event: Heard) -> None:
         return
     step.turn_is(awaits_words=False)
     if turn.is_pending:
-        if event.words is not Words.SPEECH:
+        if not _is_speech(step, turn, event.words):
             false_alarm(step)
             return
         _interrupt(step)
+    step.turn_is(partial="")
     if event.text and event.words not in (Words.NONE, Words.ECHO):
-        answers.discard(step)
         if len(turn.text) < MAX_TURN_CHARACTERS:
             step.turn_is(texts=(*turn.texts, event.text))
         step.turn_is(sounds_finished=event.sounds_finished)
+    _keep_what_answers(step, is_another_language=event.is_another_language)
     if not turn.is_ended and step.machine.rules.ends_turns:
         _commit_in_time(step)
+
+
+def _keep_what_answers(step: Step, *, is_another_language: bool = False) -> None:
+    """What was begun before all words were there may answer others."""
+    turn = step.machine.turn
+    if turn is not None and not is_another_language:
+        answers.discard_unless(step, turn.text)
+    else:
+        answers.discard(step)
 
 
 def _commit_in_time(step: Step) -> None:
@@ -116,6 +149,8 @@ def commit(step: Step, turn: Turn) -> None:
     step.stop_timer(Timer.COMMIT)
     step.show(State.COMMITTED)
     _tell_stopped(step)
+    _keep_what_answers(step)
+    turn = step.machine.turn or turn
     step.do(do.CommitTurn(turn.number), do.TellTranscript(turn.number, turn.text, turn.discarded))
     step.now(turn=None)
     if step.machine.rules.answers:
