@@ -1,5 +1,7 @@
 """What a person sees when something breaks, and that the next question is answered."""
 
+import re
+
 import psutil
 import pytest
 
@@ -33,6 +35,27 @@ def test_after_a_reload_an_answer_that_was_interrupted_counts_as_far_as_it_was_h
     visitor.expect_answer("nine months")
     retold = [frame for frame in sent if "conversation.item.create" in frame]
     assert QUESTION in retold[0]
+    assert not any("two weeks" in frame for frame in retold)
+
+
+@pytest.mark.parametrize("loses", ["instruments.sockets.at(-1).close()", "location.reload()"])
+def test_an_answer_that_was_cut_by_a_lost_connection_counts_as_far_as_it_was_heard(
+    visitor: Visitor, loses: str
+) -> None:
+    sent: list[str] = []
+    visitor.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+    visitor.expect_answer("two weeks")
+    visitor.page.wait_for_function("JSON.stringify(sessionStorage).includes('two weeks')")
+    visitor.page.evaluate(loses)
+    expect(visitor.answer()).to_have_class(re.compile("broken"))
+    expect(visitor.answer()).to_contain_text("two weeks")
+    visitor.expect_state("idle")
+    visitor.ask("And for controllers?")
+    visitor.expect_answer("nine months", -1)
+    retold = [frame for frame in sent if "conversation.item.create" in frame]
+    assert any(QUESTION in frame for frame in retold)
     assert not any("two weeks" in frame for frame in retold)
 
 

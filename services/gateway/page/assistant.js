@@ -10,7 +10,7 @@ import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { Microphone } from "./microphone.js";
 import { fromBase64, toBase64 } from "./pcm.js";
-import { Player } from "./player.js";
+import { Player, RATE_HZ } from "./player.js";
 import { translated } from "./words.js";
 
 const MODEL = "ledge-rag";
@@ -49,6 +49,7 @@ export class Assistant extends EventTarget {
     this.connection.addEventListener("event", ({ detail }) => this.#receive(detail));
     this.connection.addEventListener("changed", ({ detail }) => this.#connectionChanged(detail));
     settings.addEventListener("changed", () => this.#configure());
+    addEventListener("pagehide", () => this.conversation.leave());
   }
 
   // One of: connecting, disconnected, error, interrupted, listening, hearing, thinking, speaking, idle.
@@ -204,6 +205,7 @@ export class Assistant extends EventTarget {
       this.#arrivedMs.delete(item);
     }
     const ended = what === "ended" || what === "stopped";
+    this.conversation.played(item, playedMs, what === "ended");
     this.connection.send({ type: "ledge.playback", item_id: item, played_ms: playedMs, ended });
     if (!this.microphone.open) this.dispatchEvent(new CustomEvent("level", { detail: ended ? 0 : level }));
     if (ended) this.ducked = false;
@@ -252,7 +254,9 @@ export class Assistant extends EventTarget {
       if (this.#silenced.has(response_id)) return;
       const { toEarMs } = this.conversation.find(item_id) ?? {};
       if (toEarMs === null && !this.#arrivedMs.has(item_id)) this.#arrivedMs.set(item_id, performance.now());
-      this.player.play(item_id, fromBase64(delta));
+      const pcm = fromBase64(delta);
+      this.conversation.arrived(item_id, (1000 * pcm.length) / RATE_HZ);
+      this.player.play(item_id, pcm);
     },
     "response.output_audio.done": ({ item_id }) => {
       this.#whole.add(item_id);
@@ -268,6 +272,7 @@ export class Assistant extends EventTarget {
 
   // Nothing more is heard of what is playing, unless the server finds that it was a false alarm.
   #hush() {
+    if (this.player.item) this.conversation.dropped(this.player.item);
     this.player.stop();
     this.interrupted = true;
     clearTimeout(this.#interruptedTimer);

@@ -8,6 +8,8 @@
 const STORED = "ledge-conversation";
 const MOST_TURNS = 200;
 const RETOLD_TURNS = 24;
+// Nobody is understood who speaks faster.
+const CHARACTERS_PER_S = 18;
 const AFTER_WHICH = { completed: "done", cancelled: "interrupted", failed: "failed", incomplete: "done" };
 
 export class Conversation extends EventTarget {
@@ -65,7 +67,8 @@ export class Conversation extends EventTarget {
       if (item.type === "message") this.#change(this.#turn(item.id, "assistant"), { response: response_id });
     },
     "response.output_text.delta": ({ item_id, delta }) => this.#append(item_id, delta),
-    "response.output_audio_transcript.delta": ({ item_id, delta }) => this.#append(item_id, delta),
+    "response.output_audio_transcript.delta": ({ item_id, delta }) => this.#append(item_id, delta, { isSpoken: true }),
+    "response.output_audio.done": ({ item_id }) => this.#know(item_id, { isMade: true }),
     "response.output_text.done": ({ item_id, text }) => this.#settle(item_id, text),
     "response.output_audio_transcript.done": ({ item_id, transcript }) => this.#settle(item_id, transcript),
     "response.done": ({ response }) => this.#finish(response),
@@ -80,9 +83,9 @@ export class Conversation extends EventTarget {
     },
   };
 
-  #append(id, delta) {
+  #append(id, delta, known = {}) {
     const turn = this.#turn(id, "assistant");
-    this.#change(turn, { text: turn.text + delta });
+    this.#change(turn, { text: turn.text + delta, ...known });
   }
 
   #settle(id, text) {
@@ -105,17 +108,44 @@ export class Conversation extends EventTarget {
     if (turn) this.#change(turn, { toEarMs });
   }
 
+  // How much audio there is of a turn, and how much of it was played: nothing that is drawn.
+  arrived(id, ms) {
+    this.#know(id, { audioMs: (this.find(id)?.audioMs ?? 0) + ms });
+  }
+
+  played(id, ms, isWhole) {
+    this.#know(id, { playedMs: ms, ...(isWhole ? { isPlayedOut: true } : {}) });
+    if (isWhole) this.#store();
+  }
+
+  // The player has dropped what it had: what comes now follows what was played.
+  dropped(id) {
+    this.#know(id, { audioMs: this.find(id)?.playedMs ?? 0 });
+  }
+
+  #know(id, fields) {
+    Object.assign(this.find(id) ?? {}, fields);
+  }
+
   interrupted(id) {
     const turn = this.find(id);
     if (turn?.role === "assistant") this.#change(turn, { status: "interrupted" });
   }
 
-  // The connection is gone, and with it whatever was under way.
+  // The connection is gone, and with it whatever was under way. Nobody will tell what was heard of it.
   breakOff() {
-    for (const turn of this.turns) {
-      if (turn.status === "streaming") this.#change(turn, { status: "broken" });
+    for (const turn of [...this.turns]) {
+      const heard = turn.heard ?? heardOf(turn);
+      if (turn.status === "streaming") this.#change(turn, { status: "broken", heard });
       else if (turn.status === "partial") this.#remove(turn.id);
+      else if (heard !== turn.heard) this.#change(turn, { status: "broken", heard });
     }
+  }
+
+  // The page is left, and takes with it what it plays.
+  leave() {
+    this.breakOff();
+    this.#store();
   }
 
   // The events that tell a new session what was said before, and heard.
@@ -146,6 +176,7 @@ export class Conversation extends EventTarget {
       const status = role === "user" ? "partial" : "streaming";
       turn = { id, role, status, text: "", stable: 0, note: null, response: null };
       Object.assign(turn, { heard: null, citations: [], timings: null, toEarMs: null });
+      Object.assign(turn, { isSpoken: false, audioMs: 0, playedMs: 0, isMade: false, isPlayedOut: false });
       this.turns.push(turn);
       if (this.turns.length > MOST_TURNS) this.#remove(this.turns[0].id);
     }
@@ -182,6 +213,15 @@ export class Conversation extends EventTarget {
     }
     this.breakOff();
   }
+}
+
+// The text as far as its audio was played, in whole words; null where all of it was, or where it was only read.
+function heardOf({ text, status, isSpoken, audioMs, playedMs, isMade, isPlayedOut }) {
+  if (!isSpoken || isPlayedOut || (status !== "streaming" && !playedMs)) return null;
+  const share = audioMs ? Math.min(1, playedMs / audioMs) : 0;
+  const most = isMade ? text.length : (playedMs * CHARACTERS_PER_S) / 1000;
+  const end = Math.round(Math.min(text.length * share, most));
+  return end ? text.slice(0, end) + text.slice(end).match(/^\S*/)[0] : "";
 }
 
 const told = (ledge) => ({ degraded: ledge?.degraded ?? [], translatedFrom: ledge?.translated_from ?? null });
