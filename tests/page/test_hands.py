@@ -73,6 +73,8 @@ def test_on_the_narrowest_phone_nothing_is_beside_the_screen(open_page: Open) ->
 
 
 def test_a_follow_up_is_understood_and_a_new_conversation_knows_nothing(visitor: Visitor, tmp_path: Path) -> None:
+    for button in ("#new", "#download"):
+        expect(visitor.find(button)).to_be_hidden()
     visitor.ask(QUESTION)
     visitor.expect_answer(ANSWER, 0)
     visitor.ask("And for controllers?")

@@ -123,6 +123,11 @@ def test_the_interrupt_button_makes_silence_at_once(visitor: Visitor) -> None:
     assert len(after) > before + 10
     assert after[before + 5 :].max() < AUDIBLE
     assert after.max() > 0.05
+    # What was heard of the answer stands apart from what was not.
+    unheard = visitor.answer().locator(".unheard")
+    expect(unheard).to_contain_text(LAST_WORD)
+    whole = visitor.answer().locator(".said").inner_text()
+    assert 0 < len(unheard.inner_text()) < len(whole)
     visitor.expect_state("idle")
     visitor.ask(OTHER)
     visitor.expect_answer(OTHER_ANSWER)

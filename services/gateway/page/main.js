@@ -27,7 +27,8 @@ function hint() {
   if (state === "disconnected") {
     if (away.state === "closed") return away.reason;
     if (away.state === "connecting") return translated("hint-retrying");
-    return translated("hint-disconnected", { seconds: Math.max(1, Math.round(away.waitMs / 1000)) });
+    const seconds = Math.max(1, Math.round(away.waitMs / 1000));
+    return translated(away.reason ? "hint-disconnected-why" : "hint-disconnected", { reason: away.reason, seconds });
   }
   if (assistant.held) return translated("hint-held");
   if (assistant.ducked && state === "speaking") return translated("hint-ducked");

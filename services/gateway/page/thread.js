@@ -35,13 +35,20 @@ export class Thread {
     item.replaceChildren(...(turn.role === "user" ? asked(turn) : answered(turn)));
     if (focused) item.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
     if (follow) this.pane.scrollTop = this.pane.scrollHeight;
-    byId("welcome").hidden = true;
+    this.#fill();
   }
 
   #erase(turn) {
     this.#items.get(turn.id)?.remove();
     this.#items.delete(turn.id);
-    byId("welcome").hidden = this.#items.size > 0;
+    this.#fill();
+  }
+
+  // What is for a conversation is there when there is one.
+  #fill() {
+    const empty = this.#items.size === 0;
+    byId("welcome").hidden = !empty;
+    byId("new").hidden = byId("download").hidden = empty;
   }
 }
 
@@ -58,7 +65,7 @@ function asked(turn) {
 function answered(turn) {
   const parts = [];
   if (turn.text || turn.status === "streaming") {
-    parts.push(element("p", { class: "said" }, speaker("assistant"), ...withMarks(turn)));
+    parts.push(element("p", { class: "said" }, speaker("assistant"), ...spoken(turn)));
   }
   for (const note of notesOf(turn)) parts.push(element("p", { class: "note" }, note));
   const asides = asidesOf(turn);
@@ -88,21 +95,28 @@ function asidesOf({ degraded = [], translatedFrom }) {
 
 const speaker = (role) => element("span", { class: "unseen" }, `${translated(role)}: `);
 
-// The text, with each [number] that has a citation made a button.
-function withMarks(turn) {
+// The text; of an answer that was interrupted what nobody heard is told apart, once the server has said how much was.
+function spoken({ text, status, heard, citations }) {
+  if (status !== "interrupted" || heard === null || !text.startsWith(heard)) return withMarks(text, citations);
+  const rest = withMarks(text.slice(heard.length), citations, heard.length);
+  return [...withMarks(text.slice(0, heard.length), citations), element("span", { class: "unheard" }, ...rest)];
+}
+
+// The text, with each [number] that has a citation made a button. `begin`: where the text begins in the turn's.
+function withMarks(text, citations, begin = 0) {
   const parts = [];
   let end = 0;
-  for (const mark of turn.text.matchAll(MARK)) {
-    const citation = turn.citations.find((each) => each.number === Number(mark[1]));
+  for (const mark of text.matchAll(MARK)) {
+    const citation = citations.find((each) => each.number === Number(mark[1]));
     if (!citation) continue;
-    const before = turn.text.slice(end, mark.index);
+    const before = text.slice(end, mark.index);
     const word = before.match(LAST_WORD);
-    const button = opening("cite", [citation], `mark-${mark.index}`, mark[1]);
+    const button = opening("cite", [citation], `mark-${begin + mark.index}`, mark[1]);
     // A number does not begin a line: it stays with the word that it belongs to.
     parts.push(before.slice(0, word.index), element("span", { class: "together" }, word[1], "\u00a0", button));
     end = mark.index + mark[0].length;
   }
-  parts.push(turn.text.slice(end));
+  parts.push(text.slice(end));
   return parts;
 }
 

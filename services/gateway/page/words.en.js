@@ -19,7 +19,7 @@ export default {
   "state-deaf": "No microphone",
   "state-disconnected": "Disconnected",
   "hint-connecting": "One moment …",
-  "hint-idle": "Press to talk, or hold while you speak",
+  "hint-idle": "Press or hold to talk",
   "hint-listening": "Go ahead, I am listening",
   "hint-listening-muted": "Your microphone is muted",
   "hint-hearing": "I hear you",
@@ -31,6 +31,7 @@ export default {
   "hint-interrupted": "Go on, I am listening",
   "hint-interrupted-quiet": "Ask something else whenever you like",
   "hint-disconnected": "The connection was lost. Trying again in {seconds} s …",
+  "hint-disconnected-why": "The connection was lost ({reason}). Trying again in {seconds} s …",
   "hint-retrying": "The connection was lost. Trying again …",
   "try-now": "Try now",
 

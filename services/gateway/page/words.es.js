@@ -19,7 +19,7 @@ export default {
   "state-deaf": "Sin micrófono",
   "state-disconnected": "Sin conexión",
   "hint-connecting": "Un momento …",
-  "hint-idle": "Pulse para hablar, o mantenga pulsado mientras habla",
+  "hint-idle": "Pulse o mantenga pulsado para hablar",
   "hint-listening": "Adelante, le escucho",
   "hint-listening-muted": "Su micrófono está silenciado",
   "hint-hearing": "Le oigo",
@@ -31,6 +31,7 @@ export default {
   "hint-interrupted": "Siga, le escucho",
   "hint-interrupted-quiet": "Pregunte otra cosa cuando quiera",
   "hint-disconnected": "Se perdió la conexión. Otro intento en {seconds} s …",
+  "hint-disconnected-why": "Se perdió la conexión ({reason}). Otro intento en {seconds} s …",
   "hint-retrying": "Se perdió la conexión. Intentando de nuevo …",
   "try-now": "Intentar ahora",
 
