@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.helm.chart import render
 from tests.ledge_command import Ledge
 
 
@@ -22,7 +23,9 @@ def test_the_plan_is_a_table_with_what_binds_and_what_to_set(ledge: Ledge, tmp_p
     environment = yaml.safe_load(values.read_text())["services"]["llm"]["env"]
     assert environment["LEDGE_SLOTS"] == "213"
     told = json.loads(report.read_text())
-    assert told["environment"] == environment
+    # By hand the share of the GPU is set; the chart knows it from what each pod has.
+    assert told["environment"] == {**environment, "LEDGE_GPU_MEMORY_SHARE": "0.9"}
+    assert "0.9 of each GPU's memory" in values.read_text()
     assert told["asked"]["users"] == 200
     assert [one["users"] for one in told["curve"]][-1] == told["fitting_answers"]
 
@@ -70,3 +73,26 @@ def test_published_points_and_tiers_are_tables(ledge: Ledge) -> None:
     assert published.count("MISS") == 2
     assert "within 15%" in published
     assert "405B, FP8" in ledge.run("plan", "--tiers").stdout
+
+
+@pytest.mark.parametrize(
+    ("profile", "arguments", "wanted"),
+    [
+        ("embedded-cpu", ("--model", "smollm2-135m", "--gpu", "cpu-2", "--users", "4"), {"LEDGE_SLOTS"}),
+        ("gpu-80g", ("--gpu", "h100", "--format", "fp8"), {"LEDGE_SLOTS", "LEDGE_QUANTIZATION"}),
+        (
+            "gpu-2x80g",
+            ("--model", "llama-3.1-70b", "--gpu", "h100", "--count", "2", "--format", "fp8"),
+            {"LEDGE_SLOTS", "LEDGE_TENSOR_PARALLEL"},
+        ),
+    ],
+)
+def test_the_chart_takes_its_values_over_a_profiles(
+    ledge: Ledge, tmp_path: Path, profile: str, arguments: tuple[str, ...], wanted: set[str]
+) -> None:
+    values = tmp_path / "values.yaml"
+    ledge.run("plan", *arguments, "--values", str(values))
+    planned = yaml.safe_load(values.read_text())
+    settings = planned["services"]["llm"]["env"]
+    assert wanted <= set(settings)
+    assert render(planned, profile).environment("llm").items() >= settings.items()

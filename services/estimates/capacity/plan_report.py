@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from services.estimates.capacity.planning import Plan, Service, settings
+from services.estimates.capacity.planning import GPU_SHARE, Plan, Service, settings
 
 
 def chart_values(found: Plan) -> str:
@@ -14,7 +14,11 @@ def chart_values(found: Plan) -> str:
         f"{found.lengths.prompt_tokens} tokens in, {found.lengths.answer_tokens} out.\n"
         f"# Made by `ledge plan`; an expectation until `ledge bench llm` has measured it.\n"
     )
-    return head + yaml.safe_dump({"services": {"llm": {"env": settings(found)}}}, sort_keys=False)
+    environment = dict(settings(found))
+    # The chart makes it from the pod's part of the GPU, and refuses more.
+    if share := environment.pop(GPU_SHARE, ""):
+        head += f"# It counts on {share} of each GPU's memory; services.llm.gpu.memoryMiB is what the pod has.\n"
+    return head + yaml.safe_dump({"services": {"llm": {"env": environment}}}, sort_keys=False)
 
 
 def as_json(found: Plan) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from services.estimates.capacity.platforms import CPU, GPU, MEMORY_SHARE
 from services.kit.errors import InvalidInput
 
 MAX_USERS = 1_000_000
+GPU_SHARE = "LEDGE_GPU_MEMORY_SHARE"
 BATCHES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1024)
 
 
@@ -148,7 +149,7 @@ def settings(found: Plan) -> dict[str, str]:
         "LEDGE_QUEUE_CALLS": str(min(100_000, max(16, 2 * slots, found.asked.users - slots))),
     }
     if found.machine.platform.kind is GPU:
-        chosen["LEDGE_GPU_MEMORY_SHARE"] = f"{MEMORY_SHARE:g}"
+        chosen[GPU_SHARE] = f"{MEMORY_SHARE:g}"
         if found.machine.platform.chips > 1:
             chosen["LEDGE_TENSOR_PARALLEL"] = str(found.machine.platform.chips)
         if found.machine.format.name.startswith("fp8"):
