@@ -1,10 +1,17 @@
 """One GPU, which the tests pretend the node has: who may have it, and who is told why not."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import yaml
 
+from services.kit.kubernetes_access import Access, connect
+from services.kit.loading_turn import Turn
 from tests.cluster import figures
 from tests.cluster.cluster import Release, until
 
@@ -63,3 +70,66 @@ def test_a_second_service_stays_pending_on_a_node_with_one_gpu_and_the_reason_is
     [(service, reason)] = waiting().items()
     assert f"Insufficient {RESOURCE}" in reason
     figures.note("one GPU, two services", pending=service, reason=reason)
+
+
+PODS, TURNS = 4, 5
+LOADING_S = 0.3
+
+
+def test_what_loads_on_one_gpu_never_loads_at_once_and_needs_no_more_than_the_chart_grants(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the pods of a GPU do it, with the account that the chart gives them, at Kubernetes itself; the images of a CPU
+    # have no client of it, so it is done from here.
+    manifest = release.cluster.helm(
+        *("template", release.name, str(release.chart), "-n", release.namespace, "-f", str(release.values)),
+        *(*gpu("timeSlicing", 1), "--set", "gpu.loadingTurns.enabled=true", "-s", "templates/serviceaccount.yaml"),
+    )
+    of_it = [each for each in yaml.safe_load_all(manifest) if each["metadata"]["name"].endswith("-loading")]
+    assert {each["kind"] for each in of_it} == {"ServiceAccount", "Role", "RoleBinding"}
+    kubectl = release.cluster.kubectl
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": of_it})
+    kubectl("apply", "--server-side", "-n", release.namespace, "-f", "-", stdin=listed)
+    try:
+        access = _as_account(release, f"{release.name}-loading", tmp_path, monkeypatch)
+        loading = threading.Lock()
+        overlaps: list[str] = []
+
+        def pod(number: int) -> None:
+            for _ in range(TURNS):
+                turn = Turn(access, "e2e-gpu-0", f"pod-{number}")
+                until(lambda: turn.try_to_take() is None, 120, f"pod {number} has its turn")  # noqa: B023
+                if not loading.acquire(blocking=False):
+                    overlaps.append(f"pod-{number}")
+                else:
+                    time.sleep(LOADING_S)
+                    loading.release()
+                turn.give_back()
+
+        began_s = time.monotonic()
+        with ThreadPoolExecutor(PODS) as pods:
+            list(pods.map(pod, range(PODS)))
+        figures.note("one GPU, turns at loading", pods=PODS, turns=PODS * TURNS, at_once=len(overlaps))
+        assert overlaps == []
+        assert time.monotonic() - began_s > PODS * TURNS * LOADING_S
+    finally:
+        kubectl("delete", "-n", release.namespace, "-f", "-", "--ignore-not-found", stdin=listed)
+        kubectl("delete", "lease", "-n", release.namespace, "e2e-gpu-0", "--ignore-not-found")
+
+
+def _as_account(release: Release, account: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Access:
+    """A way to the cluster that may do what the account may."""
+    token = release.cluster.kubectl("create", "token", "-n", release.namespace, account).strip()
+    known = json.loads(release.cluster.kubectl("config", "view", "--raw", "--flatten", "--minify", "-o", "json"))
+    known["users"] = [{"name": account, "user": {"token": token}}]
+    known["contexts"][0]["context"] = {
+        **known["contexts"][0]["context"],
+        "user": account,
+        "namespace": release.namespace,
+    }
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(known))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    access = connect()
+    monkeypatch.undo()
+    return access

@@ -15,7 +15,7 @@ def test_overload_is_refused_with_a_delay_and_what_is_accepted_is_served_in_time
     release: Release, client: Pod, gateway: str
 ) -> None:
     before = release.restarts()
-    told = json.loads(client.program("overload", gateway, "smollm2-135m-instruct"))
+    told = json.loads(client.program("overload", gateway, "smollm2-135m-instruct", timeout_s=280))
     figures.note("overload", **told)
     assert told["offered_per_s"] >= 8 * told["capacity_per_s"]
     assert set(told["statuses"]) == {"200", "429"}, told

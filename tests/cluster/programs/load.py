@@ -122,7 +122,7 @@ async def main(settings: dict[str, Any]) -> None:
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(
         base_url=settings["gateway"],
-        timeout=settings.get("timeout_s", 30),
+        timeout=60,
         limits=limits,
         headers={"authorization": f"Bearer {key}"} if key else {},
     ) as client:

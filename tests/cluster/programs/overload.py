@@ -14,9 +14,9 @@ import httpx
 
 CALLERS = 16
 MEASURED_S = 8.0
-OFFERED_S = 12.0
+OFFERED_S = 10.0
 TIMES = 10
-MAX_TOKENS = 16
+MAX_TOKENS = 8
 MAY_WAIT = 16 + 128
 """Answers side by side, and waiting ones, of the llm service as it comes."""
 
