@@ -9,6 +9,7 @@
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { Microphone } from "./microphone.js";
+import { Moment } from "./moment.js";
 import { fromBase64, toBase64 } from "./pcm.js";
 import { Player, RATE_HZ } from "./player.js";
 import { translated } from "./words.js";
@@ -26,7 +27,6 @@ export class Assistant extends EventTarget {
   #silenced = new Set();
   #whole = new Set();
   #arrivedMs = new Map();
-  #interruptedTimer = null;
   #doneWaiters = [];
   #frames = 0;
 
@@ -43,7 +43,7 @@ export class Assistant extends EventTarget {
     this.session = "idle";
     this.response = null;
     this.ducked = false;
-    this.interrupted = false;
+    this.interrupted = new Moment(INTERRUPTED_MS, () => this.#changed());
     this.problem = null;
     this.away = { state: "connecting" };
     this.connection.addEventListener("event", ({ detail }) => this.#receive(detail));
@@ -57,7 +57,7 @@ export class Assistant extends EventTarget {
     if (this.away) return this.away.state === "connecting" && !this.away.again ? "connecting" : "disconnected";
     if (this.problem) return "error";
     if (this.held) return "listening";
-    if (this.interrupted) return "interrupted";
+    if (this.interrupted.now) return "interrupted";
     if (this.listening && ["user_speaking", "soft_end"].includes(this.session)) return "hearing";
     if (this.player.playing) return "speaking";
     if (this.response || this.session === "committed") return "thinking";
@@ -102,7 +102,7 @@ export class Assistant extends EventTarget {
     if (!this.microphone.open && this.problem) return;
     this.held = true;
     if (this.player.playing || this.response) this.interrupt();
-    this.interrupted = false;
+    this.interrupted.end();
     if (this.listening) this.#configure();
     this.#changed();
   }
@@ -136,7 +136,7 @@ export class Assistant extends EventTarget {
       this.interrupt();
       await this.#responseDone();
     }
-    this.#clearInterrupted();
+    this.interrupted.end();
     this.connection.send(this.conversation.ask(text));
     return this.connection.send({ type: "response.create" });
   }
@@ -157,7 +157,7 @@ export class Assistant extends EventTarget {
 
   restart() {
     this.interrupt();
-    this.#clearInterrupted();
+    this.interrupted.end();
     this.conversation.clear();
     this.connection.renew();
   }
@@ -242,13 +242,13 @@ export class Assistant extends EventTarget {
       else if (action === "stop") this.#hush();
       else {
         this.player.resume();
-        this.#clearInterrupted();
+        this.interrupted.end();
       }
     },
     "response.created": ({ response }) => {
       this.response = response.id;
       this.problem = null;
-      this.#clearInterrupted();
+      this.interrupted.end();
     },
     "response.output_audio.delta": ({ response_id, item_id, delta }) => {
       if (this.#silenced.has(response_id)) return;
@@ -274,16 +274,7 @@ export class Assistant extends EventTarget {
   #hush() {
     if (this.player.item) this.conversation.dropped(this.player.item);
     this.player.stop();
-    this.interrupted = true;
-    clearTimeout(this.#interruptedTimer);
-    this.#interruptedTimer = setTimeout(() => this.#clearInterrupted(), INTERRUPTED_MS);
-    this.#changed();
-  }
-
-  #clearInterrupted() {
-    clearTimeout(this.#interruptedTimer);
-    this.interrupted = false;
-    this.#changed();
+    this.interrupted.begin();
   }
 
   async #responseDone() {
@@ -303,7 +294,7 @@ export class Assistant extends EventTarget {
       this.session = "idle";
       this.#silenced.clear();
       this.#whole.clear();
-      this.#clearInterrupted();
+      this.interrupted.end();
     }
     this.#changed();
   }
