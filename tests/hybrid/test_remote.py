@@ -24,6 +24,7 @@ PROMPTS = ("user: what does the pump do?\n", "user: und das Becken?\n", "user: t
 MOST = 60
 UP_BYTES = 130
 DOWN_BYTES = 100
+GRPC_AND_FRAME_BYTES = 5 + 9
 TLS_AND_TCP_BYTES = 69
 """What a record of TLS and the headers of TCP and IP add to a message, which this wire does not see."""
 
@@ -162,6 +163,15 @@ async def test_a_fallback_is_a_few_bytes(wire: Wire) -> None:
             # With the frames of flow control, but without the packets around it all.
             assert len(sent) / rounds <= most
             assert data_bytes(sent) / rounds + TLS_AND_TCP_BYTES <= most
+
+
+@pytest.mark.parametrize("largest_id", [49_151, 128_255, 262_143], ids=["SmolLM2", "Llama 3", "Gemma 3"])
+def test_tokens_of_a_large_vocabulary_are_a_few_bytes_too(largest_id: int) -> None:
+    draft = pb.VerifyDraft(position=30_000, token_ids=[largest_id] * 10, rollback_threshold=2.0, verdict_only=True)
+    verdict = pb.VerifyResponse(accepted=10, next_token_id=largest_id, compute_ms=21.5)
+    around = GRPC_AND_FRAME_BYTES + TLS_AND_TCP_BYTES
+    assert pb.VerifyRequest(draft=draft).ByteSize() + around <= UP_BYTES
+    assert verdict.ByteSize() + around <= DOWN_BYTES
 
 
 def data_bytes(sent: bytes) -> int:
