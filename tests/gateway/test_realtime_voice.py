@@ -13,12 +13,14 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.gateway.suite import KEY, Suite, start, talking_suite, until
 from tests.processes import ServiceProcess
-from tests.voice.calling import spoken_for
+from tests.voice.calling import heard_words, spoken_for
 
 WAIT_S = 40
 HZ = 16_000
 INPUT = {"format": {"type": "audio/pcm", "rate": HZ}, "turn_detection": None}
 TALL = "how tall is the pump house"
+NAMES = "alpha bravo charlie delta foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec".split()
+"""The scripted voice has a pitch of its own for each."""
 Event = dict[str, Any]
 
 
@@ -120,6 +122,22 @@ async def test_sessions_side_by_side_hear_and_say_their_own(talking: Suite) -> N
     for number, (heard, said) in enumerate(results):
         assert set(heard.split()) == {f"word-{number}"}
         assert said == f"You said: {heard}"
+
+
+async def test_sessions_side_by_side_are_spoken_to_with_their_own_words(talking: Suite) -> None:
+    async def one(word: str) -> tuple[list[str], str]:
+        async with session(talking, "scripted") as client:
+            await client.update(audio={"input": {**INPUT, "transcription": {"keywords": [word]}}})
+            await client.speak(0.4)
+            await client.send("response.create")
+            events = await client.until("response.done")
+            audio = b"".join(base64.b64decode(event["delta"]) for event in of(events, "response.output_audio.delta"))
+            return heard_words(audio, NAMES), joined(events, "response.output_audio_transcript.delta")
+
+    results = await asyncio.gather(*map(one, NAMES))
+    for name, (heard, said) in zip(NAMES, results, strict=True):
+        assert heard == [name] * said.split().count(name)
+        assert heard
 
 
 async def test_silence_that_is_asked_for_comes_at_once_and_lasts(talking: Suite) -> None:
