@@ -199,7 +199,7 @@ def _bundle_models(bundle: Path, choice: Choice) -> tuple[str, ...]:
     archive = bundle / MODELS
     archive.parent.mkdir(exist_ok=True)
     environment = os.environ | {"LEDGE_MODELS_DIR": str(choice.models), "LEDGE_OFFLINE": "1"}
-    command = [sys.executable, "-m", "services.cli", "models", "bundle", "--profile", choice.profile, "--json"]
+    command = [_python(), "-m", "services.cli", "models", "bundle", "--profile", choice.profile, "--json"]
     done = subprocess.run([*command, "-o", archive], capture_output=True, text=True, env=environment, cwd=ROOT)
     if done.returncode:
         raise RefusedError(f"the models of profile {choice.profile} cannot be bundled: {done.stderr.strip()[-1000:]}")
@@ -213,7 +213,7 @@ def _bundle_models(bundle: Path, choice: Choice) -> tuple[str, ...]:
 def _fetch_wheels(folder: Path) -> None:
     """The `ledge` command for a desk at the site: `pip install --no-index --find-links wheels 'ledge[cli]'`."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet", "wheel"]
+    command = [_python(), "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet", "wheel"]
     done = subprocess.run(
         [*command, "--wheel-dir", folder, "-c", ROOT / "constraints.txt", f"{ROOT}[cli]"],
         capture_output=True,
@@ -221,6 +221,12 @@ def _fetch_wheels(folder: Path) -> None:
     )
     if done.returncode:
         raise RefusedError(f"the wheels of the command line cannot be had: {done.stderr.strip()[-1000:]}")
+
+
+def _python() -> str:
+    """The checkout's own environment, which has the `ledge` command."""
+    own = ROOT / ".venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
 
 
 def _sweep(bundle: Path, wanted: set[str]) -> None:

@@ -60,6 +60,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(folder, helm, wanted)
 
 
+def manifest_of(bundle: Path) -> dict[str, object]:
+    """Without the commit, which may change while a test runs in a checkout that is worked in."""
+    document: dict[str, object] = json.loads((bundle / "manifest.json").read_text())
+    return document | {"revision": ""}
+
+
 def test_what_is_made_is_whole_and_says_what_it_holds(site: Site) -> None:
     done = site.make()
     assert done.returncode == 0, done.stderr
@@ -94,15 +100,14 @@ def test_the_chart_in_a_bundle_renders_as_the_one_it_was_made_from(site: Site, t
 def test_made_twice_it_is_the_same_and_made_again_nothing_is_written_anew(site: Site) -> None:
     assert site.make("one").returncode == 0
     assert site.make("two").returncode == 0
-    first, second = (site.folder / name / "manifest.json" for name in ("one", "two"))
-    assert first.read_bytes() == second.read_bytes()
+    assert manifest_of(site.folder / "one") == manifest_of(site.folder / "two")
 
     images = site.folder / "one" / "images" / "ledge-images.tar"
     before = images.stat().st_ino
     (site.folder / "one" / "values" / "left-over.yaml").write_text("")
     assert site.make("one").returncode == 0
     assert images.stat().st_ino == before
-    assert first.read_bytes() == second.read_bytes()
+    assert manifest_of(site.folder / "one") == manifest_of(site.folder / "two")
     assert not (site.folder / "one" / "values" / "left-over.yaml").exists()
 
 
