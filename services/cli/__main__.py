@@ -19,6 +19,7 @@ from services.cli.lazy import lazy_group
 MEMBERS = {
     "up": "services.cli.up:command",
     "down": "services.cli.down:command",
+    "connect": "services.cli.connect:command",
     "status": "services.cli.status:command",
     "logs": "services.cli.logs:command",
     "doctor": "services.cli.doctor:command",

@@ -19,13 +19,27 @@ from services.estimates.capacity.platforms import PLATFORMS, platform
 from services.estimates.capacity.published import POINTS
 from services.estimates.capacity.shapes import FORMATS, SHAPES, format_, shape
 from services.estimates.capacity.tiers import TIERS
-from services.kit.errors import EngineFailed
+from services.kit.errors import EngineFailed, InvalidInput
+
+DEFAULT_PLATFORM = "h100"
 
 
 def command(
     model: Annotated[str, typer.Option(help=f"One of {', '.join(SHAPES)}.")] = "llama-3.1-8b",
-    gpu: Annotated[str, typer.Option("--gpu", "--platform", help=f"One of {', '.join(PLATFORMS)}.")] = "h100",
-    count: Annotated[int, typer.Option(min=1, max=64, help="Accelerators that hold one model together.")] = 1,
+    gpu: Annotated[
+        str | None,
+        typer.Option("--gpu", "--platform", help=f"One of {', '.join(PLATFORMS)}.", show_default=DEFAULT_PLATFORM),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Accelerators that hold one model together.", show_default="1"),
+    ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="For what the nodes of a Kubernetes cluster offer.")
+    ] = False,
+    context: Annotated[
+        str | None, typer.Option(help="With --cluster, of the kubeconfig.", show_default="the current one")
+    ] = None,
     number_format: Annotated[
         str | None,
         typer.Option("--format", help=f"{', '.join(FORMATS)}.", show_default="the platform's own"),
@@ -58,9 +72,13 @@ def command(
     if tiers:
         _tiers(out)
         return
-    on = platform(gpu, count)
-    machine = Machine(shape(model), format_(number_format or on.default_format), on)
     lengths = Lengths(prompt_tokens, answer_tokens)
+    if cluster:
+        if gpu is not None or count is not None:
+            raise InvalidInput("--gpu and --count say what --cluster finds out: one or the other")
+        gpu, count = _of_cluster(out, context, model, number_format, lengths)
+    on = platform(gpu or DEFAULT_PLATFORM, count or 1)
+    machine = Machine(shape(model), format_(number_format or on.default_format), on)
     if measured is not None:
         machine = _calibrated(out, machine, measured)
     found = plan(machine, lengths, users, Objective(user_tokens_per_s, first_token_s))
@@ -73,6 +91,23 @@ def command(
         _write(values, chart_values(found))
     if json_file is not None:
         _write(json_file, json.dumps(as_json(found), indent=2) + "\n")
+
+
+def _of_cluster(
+    out: Console, context: str | None, model: str, number_format: str | None, lengths: Lengths
+) -> tuple[str, int]:
+    from services.cli.cluster.planning import choose
+
+    def holds(name: str, count: int) -> bool:
+        on = platform(name, count)
+        machine = Machine(shape(model), format_(number_format or on.default_format), on)
+        try:
+            plan(machine, lengths, users=1)
+        except InvalidInput:
+            return False
+        return True
+
+    return choose(context, out, holds)
 
 
 def _calibrated(out: Console, machine: Machine, path: Path) -> Machine:

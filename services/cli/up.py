@@ -27,6 +27,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from services.cli.answer import Answer, ask, print_sources, print_timings
+from services.cli.connect import open_to
 from services.cli.ingest import outcomes_json, summary, upload_with_bars
 from services.cli.local.checks import check_disk, check_packages
 from services.cli.local.config import LocalRunConfig
@@ -39,8 +40,9 @@ from services.cli.rag_client import rag_service
 from services.cli.terminal import open_console, printable
 from services.cli.upload import select
 from services.kit.deploy import deploy_directory
-from services.kit.errors import EngineFailed
+from services.kit.errors import EngineFailed, InvalidInput
 from services.kit.models import ModelStore
+from services.kit.profiles import DEFAULT_PROFILE
 
 SAMPLE_QUESTION = "How long is the probation period, and when are the reviews?"
 COLLECTION = "default"
@@ -71,8 +73,31 @@ def command(
         int | None, typer.Option(help="HTTP port of the gateway.", show_default="LEDGE_GATEWAY_PORT, 8000")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one object for a program, when all is done.")] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="In Kubernetes, by Helm.")] = False,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="With --cluster.", show_default="kubectl's")
+    ] = None,
+    release: Annotated[str | None, typer.Option(help="With --cluster.", show_default="ledge")] = None,
+    context: Annotated[str | None, typer.Option(help="With --cluster.", show_default="the current one")] = None,
+    values: Annotated[list[Path] | None, typer.Option(help="With --cluster, values over the profile's.")] = None,
+    chart: Annotated[Path | None, typer.Option(help="With --cluster.", show_default="helm/ledge")] = None,
+    timeout_s: Annotated[float, typer.Option(min=1, help="With --cluster, how long it may take.")] = 900,
+    connected: Annotated[bool, typer.Option("--connect/--no-connect", help="With --cluster, then connect.")] = True,
 ) -> None:
-    """Start the suite, ingest the sample documents, ask one question; the suite is left running."""
+    """Start the suite, ingest the sample documents, ask one question; the suite is left running.
+
+    With --cluster: install or upgrade the release, show how far it is until it is ready, and connect to it.
+    """
+    if cluster:
+        if as_json or port_base is not None or not ingest:
+            raise InvalidInput("--json, --port-base and --no-ingest do not go with --cluster")
+        target = (namespace, release or "ledge", context)
+        _install(target, profile or DEFAULT_PROFILE, values or [], chart, timeout_s)
+        if connected:
+            open_to(*target, gateway_port if gateway_port is not None else 8000, None)
+        return
+    if namespace or release or context or values or chart:
+        raise InvalidInput("--namespace, --release, --context, --values and --chart go with --cluster")
     config = LocalRunConfig.read(profile=profile, port_base=port_base, gateway_port=gateway_port)
     console = open_console(stderr=as_json)
     _, plan, store = open_profile(config)
@@ -104,6 +129,16 @@ def command(
             soft_wrap=True,
         )
     _next_steps(config, plan, console)
+
+
+def _install(
+    target: tuple[str | None, str, str | None], profile: str, values: list[Path], chart: Path | None, timeout_s: float
+) -> None:
+    from services.cli.cluster.access import Cluster
+    from services.cli.cluster.installing import install
+
+    namespace, release, context = target
+    install(Cluster(namespace, context), release, context, profile, values, chart, timeout_s, open_console())
 
 
 def age_s() -> float:

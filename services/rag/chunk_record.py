@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 from services.kit.errors import EngineFailed
 from services.rag.contextual import contextual, heading_line
 from services.rag.document import Chunk, Kind, Segment
+from services.rag.encoding import CHUNK_FORMAT
 
-VERSION = 1
+VERSION = CHUNK_FORMAT
 ATTACHMENT = "segments"
 WITH_SEGMENTS = retrieval_pb2.Selection(text=True, metadata=True, attachments=[ATTACHMENT])
 """What a question selects."""

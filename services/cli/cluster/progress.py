@@ -199,8 +199,11 @@ def _was_replaced(pod: Object) -> bool:
 
 
 def _is_behind(deployment: Object) -> bool:
-    seen = deployment.get("status", {}).get("observedGeneration", 0)
-    return int(seen) < int(deployment["metadata"].get("generation", 0))
+    """Whether it was changed, and pods of before are still all there is."""
+    status = deployment.get("status", {})
+    if int(status.get("observedGeneration", 0)) < int(deployment["metadata"].get("generation", 0)):
+        return True
+    return "replicas" in status and int(status.get("updatedReplicas", 0)) < int(deployment["spec"].get("replicas", 1))
 
 
 def _is_ready(pod: Object) -> bool:

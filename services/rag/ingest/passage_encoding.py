@@ -11,12 +11,11 @@ from services.kit.errors import NotReady, step
 from services.rag import chunk_record
 from services.rag.chunk_record import Origin
 from services.rag.document import Chunk
+from services.rag.encoding import encoding
 from services.rag.patience import patiently
 from services.rag.peers import Peers
 
 MAX_INPUTS = 2048
-CHUNKING = 2
-"""Raise it when chunks come out otherwise than before: documents sent again are then stored anew."""
 
 
 class PassageEncoder:
@@ -36,7 +35,7 @@ class PassageEncoder:
             models = (await self._embedding.ListModels(embedding_pb2.ListModelsRequest())).models
         if not models:
             raise NotReady("the embedding service serves no model")
-        return f"{models[0].id}/{chunk_record.VERSION}/{CHUNKING}", models[0].dimensions
+        return encoding(models[0].id), models[0].dimensions
 
     async def points(self, origin: Origin, chunks: Sequence[Chunk]) -> list[retrieval_pb2.Point]:
         """The points of some chunks of a document."""

@@ -50,6 +50,7 @@ COMING = {
     "out-of-memory-and-loading-again": ("llm", "loading", "using more memory than its limit of 400M"),
     "pulling": ("llm", "pulling", "pulls the image ledge.local/ledge/llm:0.1.0"),
     "rolling": ("rag", "ending", "finishes its calls"),
+    "upgraded-a-moment-ago": ("rag", "waiting", "the Deployment was changed"),
     "volume-on-its-way": (
         "models",
         "waiting",
