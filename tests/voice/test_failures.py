@@ -106,7 +106,7 @@ async def test_an_asr_that_hangs_is_told_within_a_bound_and_heard_when_it_answer
     detection = pb.TurnDetection(kind=pb.TurnDetection.Kind.Value(ends))
     with (
         on_port("asr", port) as asr,
-        a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{port}", LEDGE_HEARING_TIMEOUT_S="1") as voice,
+        a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{port}", LEDGE_HEARING_TIMEOUT_S="3") as voice,
     ):
         async with calling(voice.address, **CHAT, speak=False, turn_detection=detection) as caller:
             await caller.say(silence(0.3))
@@ -119,20 +119,20 @@ async def test_an_asr_that_hangs_is_told_within_a_bound_and_heard_when_it_answer
                 error = await caller.wait("error")
                 told_after_s = time.monotonic() - hung_s
                 typed = await caller.ask("are you there")
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 while not any(completed.text for completed in caller.of("transcript_completed")):
                     await caller.say(spoken_for(1.0))
                     if ends == "MANUAL":
                         await caller.send(commit_audio=pb.CommitAudio())
     assert (error.type, error.message) == ("server_error", "the service that hears does not answer")
-    assert told_after_s < 5
+    assert told_after_s < 15
     assert typed.status == pb.ResponseState.COMPLETED
 
 
 async def test_silence_is_no_sign_that_asr_hangs(suite: Suite) -> None:
-    with a_voice(suite, LEDGE_HEARING_TIMEOUT_S="2") as voice:
+    with a_voice(suite, LEDGE_HEARING_TIMEOUT_S="4") as voice:
         async with calling(voice.address, **CHAT, speak=False) as caller:
-            await caller.say(silence(6))
+            await caller.say(silence(9))
             await caller.send(audio=pcm(silence(8)))
             await caller.say(spoken_for(1.0))
             await caller.done()
@@ -143,7 +143,7 @@ async def test_who_hangs_in_mid_answer_costs_that_answer_and_no_more(suite: Suit
     port = free_port()
     with (
         on_port("llm", port, LEDGE_SCRIPT_TOKENS_PER_S="10") as llm,
-        a_voice(suite, LEDGE_LLM_ADDRESS=f"127.0.0.1:{port}", LEDGE_ANSWER_TIMEOUT_S="2") as voice,
+        a_voice(suite, LEDGE_LLM_ADDRESS=f"127.0.0.1:{port}", LEDGE_ANSWER_TIMEOUT_S="4") as voice,
     ):
         async with calling(voice.address, **CHAT) as caller:
             await caller.write("a b c d e f g h i j k l m n o p q r s t u v w x y z")
@@ -153,7 +153,7 @@ async def test_who_hangs_in_mid_answer_costs_that_answer_and_no_more(suite: Suit
                 failed = await caller.done()
             after = await caller.ask("hello")
     assert failed.status == pb.ResponseState.FAILED
-    assert failed.error.message == "nothing came of the answer for 2 seconds"
+    assert failed.error.message == "nothing came of the answer for 4 seconds"
     assert after.status == pb.ResponseState.COMPLETED
     assert caller.text(after.id) == "You said: hello"
 
@@ -161,7 +161,7 @@ async def test_who_hangs_in_mid_answer_costs_that_answer_and_no_more(suite: Suit
 @pytest.mark.parametrize("streaming", ["true", "false"])
 async def test_a_tts_that_hangs_leaves_the_text(suite: Suite, streaming: str) -> None:
     port = free_port()
-    settings = {"LEDGE_SPEECH_TIMEOUT_S": "2", "LEDGE_CLAUSE_STREAMING": streaming}
+    settings = {"LEDGE_SPEECH_TIMEOUT_S": "4", "LEDGE_CLAUSE_STREAMING": streaming}
     with (
         on_port("tts", port) as tts,
         a_voice(suite, LEDGE_TTS_ADDRESS=f"127.0.0.1:{port}", **settings) as voice,
