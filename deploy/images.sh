@@ -83,6 +83,7 @@ with_buildah() {
     buildah "${storage[@]}" push --quiet "$prefix/$target:$tag" "oci:$layout:$prefix/$target:$tag"
     seconds "$target" "$started"
   done
+  "$python" deploy/images/layout/same_history.py "$layout"
   "$python" deploy/images/names.py "$layout"
   tar --create --file build/images/ledge-images.tar --directory "$layout" --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
     --owner=0 --group=0 --numeric-owner oci-layout index.json blobs

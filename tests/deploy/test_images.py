@@ -110,6 +110,35 @@ def test_images_are_named_as_importers_look_for_them_in_one_order(layout: Path) 
     assert (layout / "index.json").read_bytes() == once
 
 
+def test_the_same_image_of_two_builds_has_one_digest(tmp_path: Path) -> None:
+    """All that buildah writes differently is which image it began a step from."""
+    digests = []
+    for build, begun_from in (("one", "db2471448f03"), ("two", "555390d8391b")):
+        blobs = tmp_path / build / "blobs" / "sha256"
+        blobs.mkdir(parents=True)
+
+        def keep(document: object, blobs: Path = blobs) -> dict[str, object]:
+            content = json.dumps(document).encode()
+            digest = hashlib.sha256(content).hexdigest()
+            (blobs / digest).write_bytes(content)
+            return {"digest": f"sha256:{digest}", "size": len(content)}
+
+        history = [{"created_by": "RUN a", "comment": f"FROM {begun_from}"}, {"created_by": "RUN b", "comment": "kept"}]
+        base = {"org.opencontainers.image.base.name": "localhost/base:latest"}
+        told = base | {"org.opencontainers.image.base.digest": f"sha256:{begun_from}"}
+        manifest = keep({"config": keep({"history": history}), "layers": [], "annotations": told})
+        (tmp_path / build / "index.json").write_text(json.dumps({"manifests": [manifest]}))
+        for _ in range(2):
+            run("layout/same_history.py", tmp_path / build)
+            (entry,) = json.loads((tmp_path / build / "index.json").read_text())["manifests"]
+            digests.append(entry["digest"])
+        left = {file.name: file.read_bytes() for file in blobs.iterdir()}
+        assert all(hashlib.sha256(content).hexdigest() == name for name, content in left.items())
+        assert len(left) == 2, "what nothing names any more is gone"
+        assert b"kept" in b"".join(left.values())
+    assert len(set(digests)) == 1
+
+
 def test_a_shared_layer_is_weighed_once_in_the_sum(layout: Path, tmp_path: Path) -> None:
     run("names.py", layout)
     table = run("sizes.py", layout, "--json", tmp_path / "sizes.json")
