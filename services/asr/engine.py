@@ -90,11 +90,8 @@ class Utterance(Protocol):
 class Session(Protocol):
     """What an engine remembers of one stream: how its microphone sounds, for one. Used by one task."""
 
-    def listen(self, *, at_once: bool = False) -> AbstractAsyncContextManager[Utterance]:
+    def listen(self) -> AbstractAsyncContextManager[Utterance]:
         """The next utterance; leaving it early drops it and frees what it held.
-
-        Args:
-            at_once: whether it begins with its first word, because nothing before that was recorded.
 
         Raises (also from the utterance's methods):
             Overloaded: too many utterances wait.

@@ -114,9 +114,7 @@ class Listening:
             change = self._endpointing.hear(float(likely))
             self._lead.append(frame)
             if change is Change.STARTED:
-                self._utterance = await self._stack.enter_async_context(
-                    self._session.listen(at_once=len(self._lead) < LEAD_FRAMES)
-                )
+                self._utterance = await self._stack.enter_async_context(self._session.listen())
                 self._first_frame = self._frames - len(self._lead)
                 self._next_partial, self._last_words = self._frames + PARTIAL_FRAMES, []
                 self._paused = False

@@ -2,7 +2,6 @@
 
 import grpc
 import numpy as np
-from ledge.asr.v1 import asr_pb2 as asr_pb
 from ledge.asr.v1 import asr_pb2_grpc as asr_rpc
 from ledge.audio.v1 import audio_pb2
 from ledge.tts.v1 import tts_pb2 as tts_pb
@@ -35,26 +34,3 @@ async def test_what_flite_says_is_heard() -> None:
     words = sum(len(sentence.split()) for sentence in SENTENCES)
     assert errors / words <= HIGHEST_RATE, f"word error rate {errors / words:.3f}"
     assert streamed_errors / words <= HIGHEST_RATE, f"streamed word error rate {streamed_errors / words:.3f}"
-
-
-async def test_a_recording_may_begin_with_its_first_word() -> None:
-    """The voice's own silence is cut off to 30 ms, and this sentence begins with what is easily taken for another."""
-    need_flite()
-    with service("tts", LEDGE_ENGINE="flite") as tts, service("asr", LEDGE_ENGINE="pocketsphinx") as asr:
-        async with grpc.aio.insecure_channel(tts.address) as speaker, grpc.aio.insecure_channel(asr.address) as hearer:
-            request = tts_pb.SynthesizeRequest(
-                speech=tts_pb.Speech(voice="slt", sample_rate_hz=16_000),
-                input=tts_pb.Input(text="The meeting begins at nine in the morning."),
-            )
-            audio = (await tts_rpc.TtsServiceStub(speaker).Synthesize(request)).audio
-            (heard,) = finals(
-                await events(
-                    asr_rpc.AsrServiceStub(hearer),
-                    audio + bytes(32_000),
-                    format=audio_pb2.RawFormat(sample_rate_hz=16_000),
-                    recognition=asr_pb.Recognition(word_times=True),
-                )
-            )
-    assert heard.text == "the meeting begins at nine in the morning"
-    assert heard.words[0].start_ms < 100
-    assert heard.words[-1].end_ms <= len(audio) / 32 + 100

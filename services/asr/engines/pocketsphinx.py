@@ -25,8 +25,6 @@ STEP_SAMPLES = SAMPLE_RATE_HZ // 2
 ENOUGH_BYTES = 2 * SAMPLE_RATE_HZ * 2
 """Two seconds, of which half a second is from before the speech. Of 363 words 54 were wrong so, and 51 where the whole
 utterance was decoded again at its end, which took six times as long."""
-LEAD_S = 0.25
-"""Silence put before an utterance that begins with its first word: without any the first word is often lost."""
 LANGUAGE = "en-US"
 DEFAULT_WORKERS = 2
 
@@ -63,20 +61,19 @@ class _Session:
         """How this stream sounds; empty until its first utterance is over."""
 
     @asynccontextmanager
-    async def listen(self, *, at_once: bool = False) -> AsyncIterator[Utterance]:
+    async def listen(self) -> AsyncIterator[Utterance]:
         async with AsyncExitStack() as stack:
-            yield _Decoded(self, stack, LEAD_S if at_once else 0.0)
+            yield _Decoded(self, stack)
 
 
 class _Decoded:
     """An utterance; its audio is kept until it is over."""
 
-    def __init__(self, session: _Session, stack: AsyncExitStack, lead_s: float) -> None:
+    def __init__(self, session: _Session, stack: AsyncExitStack) -> None:
         self._session = session
         self._stack = stack
-        self._lead_s = lead_s
         self._worker: Worker | None = None
-        self._audio = bytearray(round(lead_s * SAMPLE_RATE_HZ) * 2)
+        self._audio = bytearray()
         self._decoded_bytes = 0
         self._heard: str | None = None
         self._mean = session.mean
@@ -108,10 +105,7 @@ class _Decoded:
             worker = self._worker or await self._lease()
             told, _ = await worker.call({"do": "whole"}, bytes(self._audio))
         self._session.mean = told["mean"]
-        words = [
-            Word(text, max(0.0, start_s - self._lead_s), max(0.0, end_s - self._lead_s), confidence)
-            for text, start_s, end_s, confidence in told["words"]
-        ]
+        words = [Word(text, start_s, end_s, confidence) for text, start_s, end_s, confidence in told["words"]]
         confidence = sum(word.confidence or 0.0 for word in words) / len(words) if words else None
         return Hypothesis(told["text"], LANGUAGE, words, confidence)
 

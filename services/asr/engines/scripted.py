@@ -46,7 +46,7 @@ class _Session:
         self._delay_s = delay_s
 
     @asynccontextmanager
-    async def listen(self, *, at_once: bool = False) -> AsyncIterator[Utterance]:
+    async def listen(self) -> AsyncIterator[Utterance]:
         yield _Counted(self._language, self._said, self._delay_s)
 
 

@@ -52,7 +52,7 @@ class WhisperSession:
         """Whether it was let in, and is heard to the end: a file half written down is lost, and so is a talk."""
 
     @asynccontextmanager
-    async def listen(self, *, at_once: bool = False) -> AsyncIterator[Utterance]:
+    async def listen(self) -> AsyncIterator[Utterance]:
         self.batcher.begin(self.step_s, may_refuse=not self.admitted)
         self.admitted = True
         utterance = WhisperUtterance(self)

@@ -67,15 +67,16 @@ whole = speaker.synthesize(SAID, None, "en-US", sample_rate_hz=RATE_HZ)
 said = written("said.wav", whole.audio)
 started_s = time.monotonic()
 pieces = []
-for response in speaker.synthesize_online([SAID, SHORT], "English-US.Female-1", "en-US", sample_rate_hz=RATE_HZ):
+for response in speaker.synthesize_online([SAID, SHORT], "English-US.Male-1", "en-US", sample_rate_hz=RATE_HZ):
     pieces.append((time.monotonic() - started_s, response.audio))
-both = written("both.wav", b"".join(audio for _, audio in pieces))
 told["pieces"] = len(pieces)
 told["seconds"] = {
     "whole": len(whole.audio) / RATE_HZ / 2,
     "both": sum(len(audio) for _, audio in pieces) / RATE_HZ / 2,
 }
-told["opus"] = speaker.synthesize(SHORT, encoding=riva_audio_pb2.OGGOPUS).audio[:4].decode()
+short = speaker.synthesize(SHORT, None, "en-US", sample_rate_hz=RATE_HZ)
+paused = written("paused.wav", whole.audio + bytes(2 * RATE_HZ) + short.audio)
+told["opus"] = speaker.synthesize(SHORT, "English-US.Female-1", encoding=riva_audio_pb2.OGGOPUS).audio[:4].decode()
 told["future"] = len(speaker.synthesize(SHORT, future=True).result().audio)
 timed = speaker.synthesize(SHORT, enable_word_time_offsets=True)
 told["word_times"] = [[word.word, word.start_time, word.end_time] for word in timed.meta.words]
@@ -96,7 +97,7 @@ told["words"] = [[word.word, word.start_time, word.end_time] for word in heard.r
 told["streamed"] = printed(streamed(said))
 told["timed"] = printed(streamed(said, enable_word_time_offsets=True), additional_info="time", word_time_offsets=True)
 told["confident"] = printed(streamed(said), additional_info="confidence")
-finals = [result for response in streamed(both) for result in response.results if result.is_final]
+finals = [result for response in streamed(paused) for result in response.results if result.is_final]
 told["finals"] = [result.alternatives[0].transcript for result in finals]
 models = hearer.stub.GetRivaSpeechRecognitionConfig(riva_asr_pb2.RivaSpeechRecognitionConfigRequest())
 told["models"] = [
