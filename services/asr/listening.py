@@ -1,14 +1,24 @@
-"""Hears one stream of audio: finds its utterances, has each of them written down, and tells what happens in order."""
+"""Hears one stream of audio: finds its utterances, has each of them written down, and tells what happens in order.
 
+    sounds ──► detector ──► started, progress, ended ──────────────────────► told ──► events
+                  └─ audio of an utterance ──► engine ──► partials, final ────┘
+
+The detector does not wait for the engine while that is less than a second behind: an end is told when it is heard, not
+when all before it is written down. Of two utterances one is told after the other.
+"""
+
+import asyncio
+import contextlib
+import enum
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import numpy as np
 
+from services.asr.decoding import Decoding
 from services.asr.endpointing import Change, Endpointing, EndpointingSettings
-from services.asr.engine import SAMPLE_RATE_HZ, Hypothesis, Samples, Session, Utterance
+from services.asr.engine import SAMPLE_RATE_HZ, Hypothesis, Samples, Session
 from services.asr.vad import FRAME_S, FRAME_SAMPLES, VoiceStream
 
 LEAD_FRAMES = 16
@@ -24,6 +34,8 @@ EAGER_FRAMES = 10
 """So long progress is told after each frame: whoever may be interrupted wants to know speech from a cough."""
 ALIVE_FRAMES = 31
 """About a second: so often progress tells in silence that somebody listens."""
+MAX_UNTOLD = 64
+"""Events that nobody has taken; past it nothing more is heard."""
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 4
 """Silence that an utterance without a pause behind it is given: an engine wants a word to end."""
 
@@ -44,6 +56,8 @@ class Heard:
 @dataclass(frozen=True, slots=True)
 class Progressed:
     speech_until_s: float
+    utterance_ended: bool = False
+    """Whether it answers who asked for the end of an utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,21 @@ class Final:
 Event = Started | Heard | Progressed | Ended | Final
 
 
+class EndUtterance(enum.Enum):
+    """Among the audio: what is being said ends here."""
+
+    HERE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    event: Event
+    heard_s: float
+    """How much audio had been heard when it happened."""
+
+
 class Listening:
-    """One stream; used by one task. `aclose` frees what an open utterance holds."""
+    """One stream, used once."""
 
     def __init__(
         self,
@@ -83,30 +110,64 @@ class Listening:
         self._rest: Samples = np.zeros(0, np.float32)
         self._lead: deque[Samples] = deque(maxlen=LEAD_FRAMES)
         self._frames = 0
-        self._stack = AsyncExitStack()
-        self._utterance: Utterance | None = None
         self._first_frame = 0
+        self._span_s = 0.0, 0.0
+        """From where to where there was speech in the last utterance that has ended."""
+        self._decoding: Decoding | None = None
+        """Of the utterance that is open."""
+        self._writing: asyncio.Task[None] | None = None
+        """Of the last utterance, which may have ended."""
         self._next_partial = 0
         self._last_words: list[str] = []
         self._paused = False
+        self._untold: asyncio.Queue[Told | Exception | None] = asyncio.Queue(MAX_UNTOLD)
+        self._telling = asyncio.Lock()
 
     @property
     def heard_s(self) -> float:
         return self._frames * FRAME_S + len(self._rest) / SAMPLE_RATE_HZ
 
-    @property
-    def speech_until_s(self) -> float:
-        """Where speech was heard last."""
-        return self._endpointing.spoken_frame * FRAME_S
+    async def events(self, sounds: AsyncGenerator[Samples | EndUtterance]) -> AsyncGenerator[Told]:
+        """What happens, until all is heard; their end ends the utterance that is open. Closing it frees everything.
 
-    async def hear(self, samples: Samples) -> AsyncIterator[Event]:
-        """More audio; what it changes."""
+        Raises what `sounds` raises, and the engine.
+        """
+        hearing = asyncio.create_task(self._hear_all(sounds))
+        try:
+            while (told := await self._untold.get()) is not None:
+                if isinstance(told, Exception):
+                    raise told
+                yield told
+        finally:
+            tasks = [hearing] if self._writing is None else [hearing, self._writing]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hear_all(self, sounds: AsyncGenerator[Samples | EndUtterance]) -> None:
+        try:
+            async with contextlib.aclosing(sounds):
+                async for sound in sounds:
+                    if isinstance(sound, EndUtterance):
+                        await self._end_utterance()
+                        if self._progress_frames is not None:
+                            await self._tell(Progressed(self._speech_until_s, utterance_ended=True))
+                    else:
+                        await self._hear(sound)
+            await self._end_utterance()
+            await self._written()
+            await self._untold.put(None)
+        except Exception as error:
+            if self._decoding is None:
+                await self._written()
+            await self._untold.put(error)
+
+    async def _hear(self, samples: Samples) -> None:
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
         self._rest = samples[whole:]
         if not whole:
             return
-        unfed: list[Samples] = []
         for frame, likely in zip(
             samples[:whole].reshape(-1, FRAME_SAMPLES), await self._voice.probabilities(samples[:whole]), strict=True
         ):
@@ -114,78 +175,105 @@ class Listening:
             change = self._endpointing.hear(float(likely))
             self._lead.append(frame)
             if change is Change.STARTED:
-                self._utterance = await self._stack.enter_async_context(self._session.listen())
-                self._first_frame = self._frames - len(self._lead)
-                self._next_partial, self._last_words = self._frames + PARTIAL_FRAMES, []
-                self._paused = False
-                unfed = list(self._lead)
-                yield Started(self._endpointing.started_frame * FRAME_S)
-            elif self._utterance is not None:
-                unfed.append(frame)
-            if self._utterance is None:
-                if self._progress_frames is not None and self._frames % ALIVE_FRAMES == 0:
-                    yield Progressed(self.speech_until_s)
-                continue
-            if change is Change.NOTHING and self._is_progress_due():
-                yield Progressed(self.speech_until_s)
-            silent_frames = self._frames - self._endpointing.spoken_frame
-            if self._paused and not silent_frames:
-                self._utterance.resume()
-                self._paused = False
-            partial_due = self._frames >= self._next_partial and not silent_frames
-            pauses = silent_frames >= PAUSE_FRAMES and not self._paused
-            if change is not Change.ENDED and not partial_due and not pauses:
-                continue
-            await self._utterance.feed(np.concatenate(unfed))
-            unfed = []
-            if change is Change.ENDED:
-                async for event in self._finished(self._utterance):
-                    yield event
-            elif pauses:
-                self._utterance.pause()
-                self._paused = True
-            else:
-                partial = await self._partial(self._utterance) if self._partials else None
-                self._next_partial = self._frames + (PARTIAL_FRAMES if partial is not None else AGAIN_FRAMES)
-                if partial is not None:
-                    yield partial
-        if self._utterance is not None and unfed:
-            await self._utterance.feed(np.concatenate(unfed))
+                await self._begin()
+            elif self._decoding is not None:
+                await self._go_on(self._decoding, frame, change)
+            elif self._is_silence_due():
+                await self._tell(Progressed(self._speech_until_s))
 
-    async def end_utterance(self) -> AsyncIterator[Event]:
-        """Ends the utterance that is open, if any."""
-        if self._utterance is None:
+    async def _begin(self) -> None:
+        # Its words are told after those of the one before.
+        await self._written()
+        self._decoding = Decoding()
+        self._first_frame = self._frames - len(self._lead)
+        self._next_partial, self._last_words = self._frames + PARTIAL_FRAMES, []
+        self._paused = False
+        await self._tell(Started(self._endpointing.started_frame * FRAME_S))
+        self._writing = asyncio.create_task(self._write(self._decoding))
+        for frame in self._lead:
+            await self._decoding.feed(frame)
+
+    async def _go_on(self, decoding: Decoding, frame: Samples, change: Change) -> None:
+        if change is Change.NOTHING and self._is_progress_due():
+            await self._tell(Progressed(self._speech_until_s))
+        silent_frames = self._frames - self._endpointing.spoken_frame
+        if self._paused and not silent_frames:
+            decoding.resume()
+            self._paused = False
+        if change is Change.ENDED:
+            await self._end(decoding, frame)
             return
-        self._endpointing.end()
-        await self._utterance.feed(np.concatenate([self._rest, np.zeros(TAIL_SAMPLES, np.float32)]))
-        async for event in self._finished(self._utterance):
-            yield event
+        await decoding.feed(frame)
+        if silent_frames >= PAUSE_FRAMES and not self._paused:
+            decoding.pause()
+            self._paused = True
+        elif self._partials and not silent_frames and self._frames >= self._next_partial:
+            self._next_partial = self._frames + PARTIAL_FRAMES
+            decoding.ask()
 
-    async def aclose(self) -> None:
-        await self._stack.aclose()
+    async def _end_utterance(self) -> None:
+        """Where one is open."""
+        if (decoding := self._decoding) is not None:
+            self._endpointing.end()
+            await self._end(decoding, np.concatenate([self._rest, np.zeros(TAIL_SAMPLES, np.float32)]))
+            await self._written()
+
+    async def _end(self, decoding: Decoding, last: Samples) -> None:
+        # Nothing that the engine tells now is partial.
+        self._decoding = None
+        self._span_s = self._endpointing.started_frame * FRAME_S, self._speech_until_s
+        await self._tell(Ended(self._speech_until_s))
+        await decoding.feed(last)
+        decoding.finish()
+        self._lead.clear()
+
+    async def _written(self) -> None:
+        """Waits until what was said last is written down and told."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self, decoding: Decoding) -> None:
+        try:
+            async with contextlib.aclosing(decoding.results(self._session)) as results:
+                async for result in results:
+                    if isinstance(result, Hypothesis):
+                        await self._tell_final(result)
+                    else:
+                        await self._tell_partial(decoding, result)
+        except Exception as error:
+            await self._untold.put(error)
+
+    async def _tell_partial(self, decoding: Decoding, text: str | None) -> None:
+        """Stable is what two partial results in a row agree on."""
+        if not text:
+            self._next_partial = min(self._next_partial, self._frames + AGAIN_FRAMES)
+            return
+        words = text.split(" ")
+        agreed = 0
+        while agreed < min(len(words), len(self._last_words)) and words[agreed] == self._last_words[agreed]:
+            agreed += 1
+        self._last_words = words
+        await self._tell(Heard(text, len(" ".join(words[:agreed]))), of=decoding)
+
+    async def _tell_final(self, hypothesis: Hypothesis) -> None:
+        await self._tell(Final(hypothesis, self._first_frame * FRAME_S, *self._span_s))
+
+    async def _tell(self, event: Event, of: Decoding | None = None) -> None:
+        """One after the other; what is partial of an utterance that has ended is not told."""
+        async with self._telling:
+            if of is None or of is self._decoding:
+                await self._untold.put(Told(event, self.heard_s))
+
+    @property
+    def _speech_until_s(self) -> float:
+        """Where speech was heard last."""
+        return min(self.heard_s, self._endpointing.spoken_frame * FRAME_S)
 
     def _is_progress_due(self) -> bool:
         frames = self._frames - self._endpointing.started_frame
         every = self._progress_frames
         return every is not None and (frames <= EAGER_FRAMES or frames % every == 0)
 
-    async def _partial(self, utterance: Utterance) -> Heard | None:
-        """Stable is what two partial results in a row agree on."""
-        if not (text := await utterance.partial()):
-            return None
-        words = text.split(" ")
-        agreed = 0
-        while agreed < min(len(words), len(self._last_words)) and words[agreed] == self._last_words[agreed]:
-            agreed += 1
-        self._last_words = words
-        return Heard(text, len(" ".join(words[:agreed])))
-
-    async def _finished(self, utterance: Utterance) -> AsyncIterator[Event]:
-        start_s = self._endpointing.started_frame * FRAME_S
-        end_s = min(self.heard_s, self._endpointing.spoken_frame * FRAME_S)
-        yield Ended(end_s)
-        hypothesis = await utterance.finish()
-        self._utterance = None
-        await self._stack.aclose()
-        self._lead.clear()
-        yield Final(hypothesis, self._first_frame * FRAME_S, start_s, end_s)
+    def _is_silence_due(self) -> bool:
+        is_written = self._writing is None or self._writing.done()
+        return self._progress_frames is not None and is_written and self._frames % ALIVE_FRAMES == 0

@@ -14,7 +14,17 @@ from services.asr.audio_input import LiveAudio, RawAudio, RawEncoding, read_file
 from services.asr.config import AsrConfig
 from services.asr.endpointing import EndpointingSettings
 from services.asr.engine import Engine, Hypothesis, Options, Samples, Task
-from services.asr.listening import Ended, Event, Final, Heard, Listening, Progressed, Started
+from services.asr.listening import (
+    Ended,
+    EndUtterance,
+    Event,
+    Final,
+    Heard,
+    Listening,
+    Progressed,
+    Started,
+    Told,
+)
 from services.asr.vad import VoiceDetector
 from services.kit.errors import InvalidInput, NotFound, Overloaded
 
@@ -115,15 +125,11 @@ class AsrService(rpc.AsrServiceServicer):
         listening = Listening(
             self._engine.session(options, live=False), self._detector.stream(), settings, partials=False
         )
-        async with contextlib.aclosing(listening):
-            while (samples := await asyncio.to_thread(_next, pieces)) is not None:
-                async for event in listening.hear(samples):
-                    language = language or _language_of(event)
-                    yield event
-            duration_ms = round(listening.heard_s * 1000)
-            async for event in listening.end_utterance():
-                language = language or _language_of(event)
-                yield event
+        async with contextlib.aclosing(listening.events(_read(pieces))) as events:
+            async for told in events:
+                language = language or _language_of(told.event)
+                yield told.event
+        duration_ms = round(listening.heard_s * 1000)
         yield pb.End(model=self._model.id, language=language or options.language, duration_ms=duration_ms)
 
     async def TranscribeStream(
@@ -148,33 +154,11 @@ class AsrService(rpc.AsrServiceServicer):
                 partials=config.partials,
                 progress_s=progress_s,
             )
-            async with contextlib.aclosing(listening):
-                async for request in requests:
-                    async for event in self._events(request, audio, listening):
-                        yield _packed(event, listening.heard_s, config.recognition.word_times)
-                    if request.HasField("end_utterance") and progress_s is not None:
-                        response = _packed(Progressed(listening.speech_until_s), listening.heard_s, word_times=False)
-                        response.progress.utterance_ended = True
-                        yield response
-                async for event in listening.hear(audio.finish()):
-                    yield _packed(event, listening.heard_s, config.recognition.word_times)
-                async for event in listening.end_utterance():
-                    yield _packed(event, listening.heard_s, config.recognition.word_times)
+            async with contextlib.aclosing(listening.events(_sounds(requests, audio))) as events:
+                async for told in events:
+                    yield _packed(told, config.recognition.word_times)
         finally:
             self._streams -= 1
-
-    def _events(
-        self, request: pb.TranscribeStreamRequest, audio: LiveAudio, listening: Listening
-    ) -> AsyncIterator[Event]:
-        match request.WhichOneof("kind"):
-            case "audio":
-                if len(request.audio) > MAX_PIECE_BYTES:
-                    raise InvalidInput(f"{len(request.audio)} bytes of audio; a message takes {MAX_PIECE_BYTES}")
-                return listening.hear(audio.take(request.audio))
-            case "end_utterance":
-                return listening.end_utterance()
-            case _:
-                raise InvalidInput("a stream has one config, its first message; then audio or end_utterance")
 
     def _options(self, recognition: pb.Recognition) -> Options:
         model = self._model
@@ -230,6 +214,27 @@ def _progress_s(config: pb.StreamConfig) -> float | None:
     return config.progress_ms / 1000
 
 
+async def _sounds(
+    requests: AsyncIterator[pb.TranscribeStreamRequest], audio: LiveAudio
+) -> AsyncGenerator[Samples | EndUtterance]:
+    async for request in requests:
+        match request.WhichOneof("kind"):
+            case "audio":
+                if len(request.audio) > MAX_PIECE_BYTES:
+                    raise InvalidInput(f"{len(request.audio)} bytes of audio; a message takes {MAX_PIECE_BYTES}")
+                yield audio.take(request.audio)
+            case "end_utterance":
+                yield EndUtterance.HERE
+            case _:
+                raise InvalidInput("a stream has one config, its first message; then audio or end_utterance")
+    yield audio.finish()
+
+
+async def _read(pieces: Iterator[Samples]) -> AsyncGenerator[Samples | EndUtterance]:
+    while (samples := await asyncio.to_thread(_next, pieces)) is not None:
+        yield samples
+
+
 def _next(pieces: Iterator[Samples]) -> Samples | None:
     return next(pieces, None)
 
@@ -244,19 +249,20 @@ def _language_of(event: Event) -> str:
     return event.hypothesis.language if isinstance(event, Final) and event.hypothesis.text else ""
 
 
-def _packed(event: Event, heard_s: float, word_times: bool) -> pb.TranscribeStreamResponse:
-    response = pb.TranscribeStreamResponse(heard_ms=round(heard_s * 1000))
-    match event:
+def _packed(told: Told, word_times: bool) -> pb.TranscribeStreamResponse:
+    response = pb.TranscribeStreamResponse(heard_ms=round(told.heard_s * 1000))
+    match told.event:
         case Started(offset_s):
             response.speech_started.offset_ms = round(offset_s * 1000)
         case Heard(text, stable_characters):
             response.partial.text, response.partial.stable_characters = text, stable_characters
-        case Progressed(speech_until_s):
+        case Progressed(speech_until_s, utterance_ended):
             response.progress.speech_until_ms = round(speech_until_s * 1000)
+            response.progress.utterance_ended = utterance_ended
         case Ended(offset_s):
             response.speech_ended.offset_ms = round(offset_s * 1000)
-        case Final():
-            response.final.CopyFrom(_utterance(event, word_times))
+        case Final() as final:
+            response.final.CopyFrom(_utterance(final, word_times))
     return response
 
 
