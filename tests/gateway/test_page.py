@@ -120,7 +120,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_every_word_can_be_read(scheme: int) -> None:
-    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", TEXTS["style.css"])
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", TEXTS["paper.css"] + TEXTS["style.css"])
     colours = {name: both[scheme] for name, *both in pairs}
     states = ("idle", "listening", "thinking", "speaking", "interrupted", "away", "danger")
     for name in ("ink", "quiet", *states):
