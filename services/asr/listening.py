@@ -155,7 +155,6 @@ class Listening:
                     else:
                         await self._hear(sound)
             await self._end_utterance()
-            await self._written()
             await self._untold.put(None)
         except Exception as error:
             if self._decoding is None:
@@ -212,11 +211,11 @@ class Listening:
             decoding.ask()
 
     async def _end_utterance(self) -> None:
-        """Where one is open."""
+        """Where one is open; and waits for the words of the last, which silence may have ended before."""
         if (decoding := self._decoding) is not None:
             self._endpointing.end()
             await self._end(decoding, np.concatenate([self._rest, np.zeros(TAIL_SAMPLES, np.float32)]))
-            await self._written()
+        await self._written()
 
     async def _end(self, decoding: Decoding, last: Samples) -> None:
         # Nothing that the engine tells now is partial.

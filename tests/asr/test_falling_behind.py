@@ -10,7 +10,7 @@ import pytest
 from services.asr.decoding import AHEAD_SAMPLES
 from services.asr.endpointing import EndpointingSettings
 from services.asr.engine import Hypothesis, Samples, Utterance
-from services.asr.listening import Ended, EndUtterance, Final, Heard, Listening, Started, Told
+from services.asr.listening import Ended, EndUtterance, Final, Heard, Listening, Progressed, Started, Told
 from services.asr.vad import FRAME_SAMPLES, VoiceDetector
 from services.kit.errors import EngineFailed
 from tests.asr.asking import RATE_HZ, silence, speech
@@ -130,5 +130,29 @@ async def test_who_speaks_on_waits_for_an_engine_that_is_a_second_behind(engine:
     engine.goes_on.set()
     assert isinstance((await ended).event, Ended)
     assert isinstance((await anext(events)).event, Final)
+    await events.aclose()
+    detector.close()
+
+
+async def test_an_end_that_is_asked_for_after_silence_is_told_after_the_words(engine: Slow) -> None:
+    detector = VoiceDetector(1)
+    listening = Listening(engine, detector.stream(), EndpointingSettings(0.2), partials=False, progress_s=1.0)
+
+    async def ended_by_hand() -> AsyncGenerator[Samples | EndUtterance]:
+        async for samples in frames(SPOKEN):
+            yield samples
+        yield EndUtterance.HERE
+
+    events = listening.events(ended_by_hand())
+    while not isinstance((await anext(events)).event, Ended):
+        pass
+    told = asyncio.create_task(anext(events))
+    done, _ = await asyncio.wait([told], timeout=0.5)
+    assert not done
+    engine.goes_on.set()
+    assert isinstance((await told).event, Final)
+    answered = (await anext(events)).event
+    assert isinstance(answered, Progressed)
+    assert answered.utterance_ended
     await events.aclose()
     detector.close()
