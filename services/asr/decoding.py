@@ -69,8 +69,10 @@ class Decoding:
                 elif entry is _Mark.ASK:
                     yield await utterance.partial()
                 else:
-                    yield await utterance.finish()
-                    return
+                    said = await utterance.finish()
+                    break
+        # Whoever is slow to take it keeps nobody else from the engine.
+        yield said
 
     def _put(self, entry: Samples | _Mark) -> None:
         self._waiting.append(entry)

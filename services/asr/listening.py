@@ -20,6 +20,7 @@ from services.asr.decoding import Decoding
 from services.asr.endpointing import Change, Endpointing, EndpointingSettings
 from services.asr.engine import SAMPLE_RATE_HZ, Hypothesis, Samples, Session
 from services.asr.vad import FRAME_S, FRAME_SAMPLES, VoiceStream
+from services.kit.errors import EngineFailed
 
 LEAD_FRAMES = 16
 """About half a second before the detector is sure belongs to the utterance: words begin softly, and an engine wants to
@@ -158,7 +159,8 @@ class Listening:
             await self._untold.put(None)
         except Exception as error:
             if self._decoding is None:
-                await self._written()
+                with contextlib.suppress(EngineFailed):
+                    await self._written()
             await self._untold.put(error)
 
     async def _hear(self, samples: Samples) -> None:
@@ -229,7 +231,9 @@ class Listening:
     async def _written(self) -> None:
         """Waits until what was said last is written down and told."""
         if self._writing is not None:
-            await self._writing
+            await asyncio.wait([self._writing])
+            if self._writing.cancelled():
+                raise EngineFailed("the engine ended before it had written down what was said")
 
     async def _write(self, decoding: Decoding) -> None:
         try:

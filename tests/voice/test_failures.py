@@ -178,6 +178,22 @@ async def test_a_tts_that_hangs_leaves_the_text(suite: Suite, streaming: str) ->
     assert not after.degraded
 
 
+async def test_the_text_of_an_answer_does_not_wait_for_a_list_of_voices(suite: Suite) -> None:
+    port = free_port()
+    with (
+        on_port("tts", port) as tts,
+        a_voice(suite, LEDGE_TTS_ADDRESS=f"127.0.0.1:{port}", LEDGE_SPEECH_TIMEOUT_S="4") as voice,
+    ):
+        async with calling(voice.address, **CHAT, language="en") as caller:
+            with hung(tts):
+                begun_s = time.monotonic()
+                silent = await caller.ask("hello")
+                took_s = time.monotonic() - begun_s
+    assert (silent.status, list(silent.degraded)) == (pb.ResponseState.COMPLETED, ["tts"])
+    assert caller.text(silent.id) == "You said: hello"
+    assert took_s < 20, "a call to a service that hangs is given up after 30 s at the earliest"
+
+
 async def test_a_turn_that_nobody_could_hear_fails_and_the_session_goes_on(suite: Suite) -> None:
     manual = pb.TurnDetection(kind=pb.TurnDetection.MANUAL)
     with a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{free_port()}") as voice:

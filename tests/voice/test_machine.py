@@ -463,6 +463,13 @@ def test_a_turn_that_the_client_ends_is_an_item_before_its_words_are_there() -> 
     assert effects[-2:] == [do.TellTranscript(1, "how tall"), do.Begin(1)]
 
 
+def test_silence_ends_no_turn_once_the_client_does() -> None:
+    by_hand = on.RulesChanged(Rules(ends_turns=False))
+    machine, effects = talk(Machine(), *SPOKEN, by_hand, 310, on.TimedOut(Timer.COMMIT, 3))
+    assert machine.turn is not None
+    assert not [effect for effect in effects if isinstance(effect, do.CommitTurn)]
+
+
 def test_a_second_response_is_refused_while_one_is_under_way() -> None:
     _, effects = talk(Machine(), on.ResponseWanted(), on.ResponseWanted())
     assert effects == [do.Begin(1), do.Refuse(Refusal.ACTIVE_RESPONSE)]

@@ -57,8 +57,9 @@ class ClientEvents:
                 await self._commit_audio()
             case "clear_audio":
                 await floor.words_are_there()
-                await self._hearing.forget()
                 async with floor.lock:
+                    # Whoever hears may be within a step of the machine, which is not to be broken off.
+                    await self._hearing.forget()
                     await floor.happens(on.TurnLost())
                     floor.turns.forget_audio()
                     await self._tell(pb.ConverseResponse(audio_cleared=pb.AudioCleared()))

@@ -1,10 +1,15 @@
 """Finds how an answer is to be spoken: the voice that was asked for, or one of the answer's language."""
 
+import asyncio
+
 import grpc
 from ledge.tts.v1 import tts_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.voice.peers import Peers
+
+LISTED_WITHIN_S = 2.0
+"""What voices there are must be known so soon; the text of an answer does not wait longer for it."""
 
 
 def primary(language: str) -> str:
@@ -24,8 +29,9 @@ async def speech_of(peers: Peers, speaking: pb.Speaking, language: str) -> tuple
     if not language:
         return speech, []
     try:
-        voices = (await peers.voices.get()).voices
-    except grpc.aio.AioRpcError:
+        async with asyncio.timeout(LISTED_WITHIN_S):
+            voices = (await peers.voices.get()).voices
+    except (grpc.aio.AioRpcError, TimeoutError):
         # Whoever speaks will say the same.
         return speech, []
     by_id = {voice.id: voice.language for voice in voices}

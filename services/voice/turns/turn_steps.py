@@ -137,7 +137,7 @@ def timed_out(step: Step, timer: Timer) -> None:
     turn = step.machine.turn
     if timer is Timer.IDLE:
         _idled(step)
-    elif turn is None or turn.is_open or turn.is_pending or turn.is_ended:
+    elif turn is None or turn.is_open or turn.is_pending or turn.is_ended or not step.machine.rules.ends_turns:
         return
     elif turn.awaits_words:
         step.turn_is(is_due=True)
