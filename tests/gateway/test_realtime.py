@@ -6,6 +6,7 @@ import contextlib
 import json
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,53 @@ async def test_client_secrets_expire() -> None:
     now_s = 1060.0
     with pytest.raises(Unauthenticated):
         secrets.open(value)
+
+
+async def test_a_client_secret_that_has_expired_is_refused_at_the_door(door: Door) -> None:
+    secrets = ClientSecrets([KEY])
+    session = pb.Session(kind=pb.Session.CONVERSATION)
+    for lives_s in (60, -1):
+        value, _ = secrets.make("ada", session, wants_ledge=False, lives_s=lives_s)
+        headers = {"authorization": f"Bearer {value}"}
+        if lives_s > 0:
+            async with door.session(additional_headers=headers):
+                pass
+        else:
+            status, body = await refused(door.connect(additional_headers=headers))
+            assert (status, body["error"]["type"]) == (401, "authentication_error")
+
+
+def signed_by_anybody(payload: bytes) -> str:
+    """A secret of a gateway without keys, whatever is in it."""
+    digest = ClientSecrets([])._digest(payload)
+    return "ek_" + base64.urlsafe_b64encode(digest + payload).decode().rstrip("=")
+
+
+async def test_a_client_secret_that_is_signed_but_holds_nonsense_is_none() -> None:
+    until = (2**40).to_bytes(8, "big")
+    head = bytes(8) + until + b"\0"
+    payloads = {
+        "no head": b"short",
+        "a name that is no text": head + b"\2\xff\xfe" + zlib.compress(b""),
+        "a name longer than the rest": head + b"\xffada",
+        "no compressed session": head + b"\0" + b"nonsense",
+        "no session": head + b"\0" + zlib.compress(b"\xff\xff\xff"),
+    }
+    async with a_door(LEDGE_API_KEYS="") as door:
+        for name, payload in payloads.items():
+            headers = {"authorization": f"Bearer {signed_by_anybody(payload)}"}
+            status, body = await refused(door.connect(additional_headers=headers))
+            assert (status, body["error"]["type"]) == (401, "authentication_error"), name
+        async with door.session(
+            additional_headers={"authorization": f"Bearer {signed_by_anybody(head + bytes(1) + zlib.compress(b''))}"}
+        ):
+            pass
+
+
+async def test_guessing_the_keys_behind_a_client_secret_is_dear() -> None:
+    began_s = time.process_time()
+    ClientSecrets(["sk-ada"])
+    assert time.process_time() - began_s > 0.02
 
 
 async def test_a_client_secret_is_taken_by_every_gateway_with_the_same_keys_and_by_no_other() -> None:

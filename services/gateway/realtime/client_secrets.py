@@ -1,7 +1,8 @@
 """Keys of short life that open a session and nothing else, for pages that must not know a real one.
 
 A secret holds what it opens, signed: every replica that has the same API keys takes it, none has to remember it, and
-it ends early when those keys change. Whoever holds it can read the session in it, as `session.created` tells it anyway.
+it ends early when those keys change. Whoever holds it can read the session in it, as `session.created` tells it anyway,
+and could try keys until one has signed it: what signs is made of the keys slowly, once, so that each guess is dear.
 """
 
 import base64
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
 from ledge.voice.v1 import voice_pb2 as pb
 
 from services.kit.errors import InvalidInput, Unauthenticated
@@ -23,6 +25,10 @@ PREFIX = "ek_"
 MAX_SECRET_CHARACTERS = 6144
 """It travels in a header, of which proxies take 8 KiB."""
 _DIGEST_BYTES = 32
+_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 5
+"""What OWASP advises for 16 MiB: about 0.3 s of one core."""
+_SALT = b"ledge client secrets"
+"""The same everywhere: replicas have nothing in common but their keys."""
 _HEAD = struct.Struct(">8sQ?B")
 """Something random, when it expires, whether Ledge's events are wanted, and the length of the tenant's name."""
 
@@ -47,7 +53,9 @@ class ClientSecrets:
     """
 
     def __init__(self, keys: Iterable[str], clock: Callable[[], float] = time.time) -> None:
-        self._key = hashlib.sha256("\0".join(["ledge client secrets", *sorted(keys)]).encode()).digest()
+        self._key = hashlib.scrypt(
+            "\0".join(sorted(keys)).encode(), salt=_SALT, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, dklen=_DIGEST_BYTES
+        )
         self._clock = clock
 
     def make(self, tenant: str, session: pb.Session, *, wants_ledge: bool, lives_s: int) -> tuple[str, Opened]:
@@ -80,11 +88,20 @@ class ClientSecrets:
         digest, payload = signed[:_DIGEST_BYTES], signed[_DIGEST_BYTES:]
         if len(value) > MAX_SECRET_CHARACTERS or not hmac.compare_digest(digest, self._digest(payload)):
             raise refusal
-        _, expires_at, wants_ledge, name_bytes = _HEAD.unpack_from(payload)
-        if expires_at <= self._clock():
+        try:
+            opened = _unpacked(payload)
+        except (struct.error, UnicodeDecodeError, zlib.error, DecodeError):
+            # Signed all the same: where there are no keys, anybody can.
+            raise refusal from None
+        if opened.expires_at <= self._clock():
             raise refusal
-        name, session = payload[_HEAD.size :][:name_bytes], payload[_HEAD.size + name_bytes :]
-        return Opened(name.decode(), pb.Session.FromString(zlib.decompress(session)), wants_ledge, expires_at)
+        return opened
 
     def _digest(self, payload: bytes) -> bytes:
         return hmac.digest(self._key, payload, "sha256")
+
+
+def _unpacked(payload: bytes) -> Opened:
+    _, expires_at, wants_ledge, name_bytes = _HEAD.unpack_from(payload)
+    name, session = payload[_HEAD.size :][:name_bytes], payload[_HEAD.size + name_bytes :]
+    return Opened(name.decode(), pb.Session.FromString(zlib.decompress(session)), wants_ledge, expires_at)
