@@ -4,7 +4,8 @@
                   └─ audio of an utterance ──► engine ──► partials, final ────┘
 
 The detector does not wait for the engine while that is less than a second behind: an end is told when it is heard, not
-when all before it is written down. Of two utterances one is told after the other.
+when all before it is written down. Of two utterances one is told after the other; that somebody speaks on is told as
+`Progressed` meanwhile.
 """
 
 import asyncio
@@ -91,6 +92,18 @@ class Told:
     """How much audio had been heard when it happened."""
 
 
+@dataclass(slots=True)
+class _Spoken:
+    """An utterance, from its beginning until its words are told."""
+
+    decoding: Decoding
+    first_frame: int
+    start_s: float
+    end_s: float = 0.0
+    held: list[Told] | None = None
+    """What is told of it once the words of the one before it are."""
+
+
 class Listening:
     """One stream, used once."""
 
@@ -111,13 +124,13 @@ class Listening:
         self._rest: Samples = np.zeros(0, np.float32)
         self._lead: deque[Samples] = deque(maxlen=LEAD_FRAMES)
         self._frames = 0
-        self._first_frame = 0
-        self._span_s = 0.0, 0.0
-        """From where to where there was speech in the last utterance that has ended."""
-        self._decoding: Decoding | None = None
-        """Of the utterance that is open."""
+        self._open: _Spoken | None = None
+        """The utterance that is being said."""
         self._writing: asyncio.Task[None] | None = None
         """Of the last utterance, which may have ended."""
+        self._before: asyncio.Task[None] | None = None
+        """Of the one before it, where its words were not told when the last began."""
+        self._last: _Spoken | None = None
         self._next_partial = 0
         self._last_words: list[str] = []
         self._paused = False
@@ -140,7 +153,7 @@ class Listening:
                     raise told
                 yield told
         finally:
-            tasks = [hearing] if self._writing is None else [hearing, self._writing]
+            tasks = [task for task in (hearing, self._before, self._writing) if task is not None]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -158,7 +171,7 @@ class Listening:
             await self._end_utterance()
             await self._untold.put(None)
         except Exception as error:
-            if self._decoding is None:
+            if self._open is None:
                 with contextlib.suppress(EngineFailed):
                     await self._written()
             await self._untold.put(error)
@@ -177,55 +190,62 @@ class Listening:
             self._lead.append(frame)
             if change is Change.STARTED:
                 await self._begin()
-            elif self._decoding is not None:
-                await self._go_on(self._decoding, frame, change)
+            elif self._open is not None:
+                await self._go_on(self._open, frame, change)
             elif self._is_silence_due():
                 await self._tell(Progressed(self._speech_until_s))
 
     async def _begin(self) -> None:
-        # Its words are told after those of the one before.
-        await self._written()
-        self._decoding = Decoding()
-        self._first_frame = self._frames - len(self._lead)
+        if self._before is not None and self._last is not None:
+            # Of two utterances that wait for their words, the first.
+            await asyncio.wait([self._before])
+            await self._tell_held(self._last)
+        is_written = self._writing is None or self._writing.done()
+        self._before = None if is_written else self._writing
+        start_s = self._endpointing.started_frame * FRAME_S
+        self._open = self._last = _Spoken(
+            Decoding(), self._frames - len(self._lead), start_s, held=None if is_written else []
+        )
         self._next_partial, self._last_words = self._frames + PARTIAL_FRAMES, []
         self._paused = False
-        await self._tell(Started(self._endpointing.started_frame * FRAME_S))
-        self._writing = asyncio.create_task(self._write(self._decoding))
+        await self._tell(Started(start_s), self._open)
+        self._writing = asyncio.create_task(self._write(self._open, self._before))
         for frame in self._lead:
-            await self._decoding.feed(frame)
+            await self._open.decoding.feed(frame)
 
-    async def _go_on(self, decoding: Decoding, frame: Samples, change: Change) -> None:
+    async def _go_on(self, spoken: _Spoken, frame: Samples, change: Change) -> None:
         if change is Change.NOTHING and self._is_progress_due():
+            # At once, also where the beginning is not told yet: whoever waits to speak wants to know.
             await self._tell(Progressed(self._speech_until_s))
         silent_frames = self._frames - self._endpointing.spoken_frame
         if self._paused and not silent_frames:
-            decoding.resume()
+            spoken.decoding.resume()
             self._paused = False
         if change is Change.ENDED:
-            await self._end(decoding, frame)
+            await self._end(spoken, frame)
             return
-        await decoding.feed(frame)
+        await spoken.decoding.feed(frame)
         if silent_frames >= PAUSE_FRAMES and not self._paused:
-            decoding.pause()
+            spoken.decoding.pause()
             self._paused = True
         elif self._partials and not silent_frames and self._frames >= self._next_partial:
             self._next_partial = self._frames + PARTIAL_FRAMES
-            decoding.ask()
+            spoken.decoding.ask()
 
     async def _end_utterance(self) -> None:
         """Where one is open; and waits for the words of the last, which silence may have ended before."""
-        if (decoding := self._decoding) is not None:
+        if (spoken := self._open) is not None:
             self._endpointing.end()
-            await self._end(decoding, np.concatenate([self._rest, np.zeros(TAIL_SAMPLES, np.float32)]))
+            await self._end(spoken, np.concatenate([self._rest, np.zeros(TAIL_SAMPLES, np.float32)]))
         await self._written()
 
-    async def _end(self, decoding: Decoding, last: Samples) -> None:
+    async def _end(self, spoken: _Spoken, last: Samples) -> None:
         # Nothing that the engine tells now is partial.
-        self._decoding = None
-        self._span_s = self._endpointing.started_frame * FRAME_S, self._speech_until_s
-        await self._tell(Ended(self._speech_until_s))
-        await decoding.feed(last)
-        decoding.finish()
+        self._open = None
+        spoken.end_s = self._speech_until_s
+        await self._tell(Ended(spoken.end_s), spoken)
+        await spoken.decoding.feed(last)
+        spoken.decoding.finish()
         self._lead.clear()
 
     async def _written(self) -> None:
@@ -235,18 +255,23 @@ class Listening:
             if self._writing.cancelled():
                 raise EngineFailed("the engine ended before it had written down what was said")
 
-    async def _write(self, decoding: Decoding) -> None:
+    async def _write(self, spoken: _Spoken, before: asyncio.Task[None] | None) -> None:
+        """Waits for the one before."""
         try:
-            async with contextlib.aclosing(decoding.results(self._session)) as results:
+            if before is not None:
+                await asyncio.wait([before])
+                await self._tell_held(spoken)
+            async with contextlib.aclosing(spoken.decoding.results(self._session)) as results:
                 async for result in results:
                     if isinstance(result, Hypothesis):
-                        await self._tell_final(result)
+                        final = Final(result, spoken.first_frame * FRAME_S, spoken.start_s, spoken.end_s)
+                        await self._tell(final)
                     else:
-                        await self._tell_partial(decoding, result)
+                        await self._tell_partial(spoken, result)
         except Exception as error:
             await self._untold.put(error)
 
-    async def _tell_partial(self, decoding: Decoding, text: str | None) -> None:
+    async def _tell_partial(self, spoken: _Spoken, text: str | None) -> None:
         """Stable is what two partial results in a row agree on."""
         if not text:
             self._next_partial = min(self._next_partial, self._frames + AGAIN_FRAMES)
@@ -256,16 +281,24 @@ class Listening:
         while agreed < min(len(words), len(self._last_words)) and words[agreed] == self._last_words[agreed]:
             agreed += 1
         self._last_words = words
-        await self._tell(Heard(text, len(" ".join(words[:agreed]))), of=decoding)
-
-    async def _tell_final(self, hypothesis: Hypothesis) -> None:
-        await self._tell(Final(hypothesis, self._first_frame * FRAME_S, *self._span_s))
-
-    async def _tell(self, event: Event, of: Decoding | None = None) -> None:
-        """One after the other; what is partial of an utterance that has ended is not told."""
         async with self._telling:
-            if of is None or of is self._decoding:
-                await self._untold.put(Told(event, self.heard_s))
+            if spoken is self._open:
+                await self._untold.put(Told(Heard(text, len(" ".join(words[:agreed]))), self.heard_s))
+
+    async def _tell(self, event: Event, of: _Spoken | None = None) -> None:
+        """One after the other; of an utterance that is held, later."""
+        async with self._telling:
+            told = Told(event, self.heard_s)
+            if of is not None and of.held is not None:
+                of.held.append(told)
+            else:
+                await self._untold.put(told)
+
+    async def _tell_held(self, spoken: _Spoken) -> None:
+        async with self._telling:
+            held, spoken.held = spoken.held or [], None
+            for told in held:
+                await self._untold.put(told)
 
     @property
     def _speech_until_s(self) -> float:

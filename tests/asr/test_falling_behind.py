@@ -1,6 +1,7 @@
 """An engine that falls behind holds nothing up: speech begins and ends on time, and words come when they are there."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -155,4 +156,24 @@ async def test_an_end_that_is_asked_for_after_silence_is_told_after_the_words(en
     assert isinstance(answered, Progressed)
     assert answered.utterance_ended
     await events.aclose()
+    detector.close()
+
+
+async def test_that_somebody_speaks_on_is_told_before_the_words_of_what_was_said_before(engine: Slow) -> None:
+    detector = VoiceDetector(1)
+    short = np.concatenate([silence(0.3), speech("window")[: RATE_HZ * 6 // 10], silence(0.4)])
+    settings = EndpointingSettings(0.2)
+    listening = Listening(engine, detector.stream(), settings, partials=False, progress_s=0.032)
+    events = listening.events(frames(np.concatenate([short, short, short])))
+    while not isinstance((ended := (await anext(events)).event), Ended):
+        pass
+    goes_on = (await anext(events)).event
+    assert isinstance(goes_on, Progressed)
+    assert goes_on.speech_until_s > ended.offset_s + 0.2
+    engine.goes_on.set()
+    rest = [one.event async for one in events if not isinstance(one.event, Progressed)]
+    assert [type(event) for event in rest] == [Final, Started, Ended, Final, Started, Ended, Final]
+    spans = [(event.start_s, event.end_s) for event in rest if isinstance(event, Final)]
+    assert spans == sorted(spans)
+    assert all(first[1] < second[0] for first, second in itertools.pairwise(spans))
     detector.close()

@@ -497,6 +497,18 @@ def test_a_silence_in_audio_that_came_faster_than_it_was_spoken_ends_the_turn() 
     assert do.Release(1) in effects
 
 
+def test_speech_that_goes_on_while_words_are_awaited_keeps_the_turn_open() -> None:
+    paused = SPOKEN[:3]
+    machine, _ = talk(Machine(), *paused, on.SpeechGoesOn(2400))
+    assert machine.turn is not None
+    assert machine.turn.is_open
+    machine, effects = talk(machine, on.TimedOut(Timer.COMMIT, 2), 2000, SPOKEN[3], on.SpeechBegan(2350))
+    assert not [effect for effect in effects if isinstance(effect, do.CommitTurn | do.Begin)]
+    again = (on.SpeechPaused(3000, 190), on.Heard("and how wide", Words.SPEECH), on.AllHeard())
+    _, effects = talk(machine, *again)
+    assert do.TellTranscript(1, "how tall is it and how wide") in effects
+
+
 def test_speech_without_words_is_no_turn() -> None:
     _, effects = talk(Machine(), on.SpeechBegan(0), on.SpeechPaused(400, 190), on.Heard("", Words.NONE))
     assert effects[-2:] == [do.TellSpeechStopped(1, 400), do.ForgetTurn(1)]

@@ -7,8 +7,9 @@ from ledge.audio.v1 import audio_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
 from tests.asr.asking import pcm, silence, speech
-from tests.processes import ServiceProcess
+from tests.processes import ServiceProcess, service
 from tests.voice.calling import calling, heard_words, saying, spoken_for
+from tests.voice.conftest import Suite, a_voice
 
 QUESTION = "How tall is the pump house?"
 ANSWER = "The pump house is 12 metres tall."
@@ -84,6 +85,21 @@ async def test_a_pause_within_a_question_does_not_end_it(voice: ServiceProcess) 
     assert len(caller.of("response_created")) == 1
     assert len(caller.of("transcript_completed")[0].text.split()) >= 4
     assert caller.of("timings")[-1].discarded == 1
+
+
+async def test_a_pause_within_a_question_does_not_end_it_while_asr_is_slow(suite: Suite) -> None:
+    """The words of the first part come when the second has long begun."""
+    detection = pb.TurnDetection(kind=pb.TurnDetection.SERVER, silence_ms=500)
+    said = np.concatenate([speech("window")[:16000], silence(0.35), speech("window")[4000:20000], silence(2.0)])
+    with (
+        service("asr", LEDGE_ENGINE="scripted", LEDGE_SCRIPT_DELAY_MS="700") as asr,
+        a_voice(suite, LEDGE_ASR_ADDRESS=asr.address) as voice,
+    ):
+        async with calling(voice.address, turn_detection=detection, speak=False) as caller:
+            await caller.say(said)
+            await caller.done(1)
+    assert len(caller.of("transcript_completed")) == len(caller.of("response_created")) == 1
+    assert len(caller.of("transcript_completed")[0].text.split()) >= 4
 
 
 async def test_a_turn_by_push_to_talk_is_answered_when_asked_for(voice: ServiceProcess) -> None:

@@ -34,6 +34,10 @@ def speech_began(step: Step, offset_ms: int) -> None:
 
 def speech_goes_on(step: Step, until_ms: int) -> None:
     turn, answer = step.machine.turn, step.machine.answer
+    if turn is not None and _is_resumed(turn, until_ms):
+        # That it begins again is told when the words before it are known; the turn must not end meanwhile.
+        step.stop_timer(Timer.COMMIT)
+        step.turn_is(is_open=True, is_due=False)
     if turn is None or answer is None or not turn.is_pending:
         return
     spoken_ms = until_ms - turn.begin_ms
@@ -70,6 +74,12 @@ def _answer_early(step: Step, event: PartlyHeard) -> None:
         return
     if step.now_ms - turn.partial_since_ms >= rules.stable_ms:
         answers.speculate_early(step)
+
+
+def _is_resumed(turn: Turn, until_ms: int) -> bool:
+    if turn.is_open or turn.is_pending or turn.is_ended or turn.end_ms is None:
+        return False
+    return turn.awaits_words and until_ms > turn.end_ms
 
 
 def _is_speech(step: Step, turn: Turn, words: Words) -> bool:
@@ -123,6 +133,8 @@ def _commit_in_time(step: Step) -> None:
         return
     if not turn.texts:
         forget(step)
+        return
+    if turn.is_open:
         return
     left_ms = turn.paused_ms + _silence_ms(step, turn) - step.now_ms
     if step.machine.is_ending or (turn.is_due and left_ms <= 0):
