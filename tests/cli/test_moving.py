@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from ledge.embedding.v1 import embedding_pb2_grpc as embedding_rpc
 from ledge.retrieval.v1 import retrieval_pb2 as pb
 from ledge.retrieval.v1 import retrieval_pb2_grpc as rpc
 
+from services.cli.moving.exporting import export
 from services.cli.moving.folder import framed
 from services.kit.client import open_channel
+from services.rag.collections import collection
 from tests.ledge_command import Ledge
 from tests.processes import ServiceProcess, service
 
@@ -121,6 +125,45 @@ def test_an_export_that_was_cut_off_goes_on_and_comes_out_the_same(
     assert not (cut / "export.json").exists()
 
 
+def test_an_export_whose_first_page_failed_goes_on_in_its_folder(
+    ledge: Ledge, embedding: ServiceProcess, embedded: ServiceProcess, tmp_path: Path
+) -> None:
+    records = sum(point.ByteSize() for point in asyncio.run(points(embedded, "manuals.documents")))
+    chunks = sum(point.ByteSize() for point in asyncio.run(points(embedded, "manuals")))
+    bytes_between = (records + chunks) // 2
+    assert records + 1000 < bytes_between < chunks - 1000
+
+    async def fail() -> None:
+        options = [("grpc.max_receive_message_length", bytes_between)]
+        async with (
+            grpc.aio.insecure_channel(embedded.address, options=options) as narrow,
+            open_channel(embedding.address) as channel,
+        ):
+            retrieval = rpc.RetrievalServiceStub(narrow)
+            models = embedding_rpc.EmbeddingServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await export(retrieval, models, collection("manuals"), tmp_path / "out", lambda *_: None)
+
+    asyncio.run(fail())
+    assert told(ledge, embedded, "export", "manuals", str(tmp_path / "out"))["documents"]["points"] == 3
+
+
+@pytest.mark.parametrize("kept_bytes", [None, 5])
+def test_a_file_that_is_shorter_than_its_checkpoint_is_written_anew(
+    ledge: Ledge, embedded: ServiceProcess, tmp_path: Path, kept_bytes: int | None
+) -> None:
+    whole = told(ledge, embedded, "export", "manuals", str(tmp_path / "whole"))
+    short = tmp_path / "short"
+    short.mkdir()
+    if kept_bytes is not None:
+        (short / "chunks.points").write_bytes((tmp_path / "whole" / "chunks.points").read_bytes()[:kept_bytes])
+    encoding = json.loads((tmp_path / "whole" / "manifest.json").read_text())["encoding"]
+    ended = {"bytes": whole["chunks"]["bytes"], "points": whole["chunks"]["points"], "page_token": "", "ended": True}
+    checkpoint = {"collection": "manuals", "encoding": encoding, "parts": {"chunks": ended}}
+    (short / "export.json").write_text(json.dumps(checkpoint))
+    assert told(ledge, embedded, "export", "manuals", str(short))["chunks"] == whole["chunks"]
+
+
 def test_an_import_that_was_cut_off_goes_on(ledge: Ledge, embedded: ServiceProcess, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     out = told(ledge, embedded, "export", "manuals", str(folder))
@@ -140,6 +183,61 @@ def test_an_import_that_was_cut_off_goes_on(ledge: Ledge, embedded: ServiceProce
     (folder / "import-half.json").write_text(json.dumps({"sums": sums, "offsets": {}, "points": {}}))
     assert told(ledge, embedded, "import", str(folder), "--as", "half")["chunks"] == out["chunks"]["points"]
     assert not (folder / "import-half.json").exists()
+
+
+def as_written(folder: Path, out: Any, name: str) -> Path:
+    """The state of an import that was cut off after its last page and before it was read back."""
+    parts = ("chunks", "documents")
+    state = {
+        "sums": {part: out[part]["sha256"] for part in parts},
+        "offsets": {part: (folder / f"{part}.points").stat().st_size for part in parts},
+        "points": {part: out[part]["points"] for part in parts},
+    }
+    place = folder / f"import-{name}.json"
+    place.write_text(json.dumps(state))
+    return place
+
+
+def test_an_import_that_goes_on_against_another_store_begins_anew(
+    ledge: Ledge, embedded: ServiceProcess, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    out = told(ledge, embedded, "export", "manuals", str(folder))
+    as_written(folder, out, "elsewhere")
+    assert told(ledge, embedded, "import", str(folder), "--as", "elsewhere")["documents"] == 3
+    assert len(asyncio.run(points(embedded, "elsewhere"))) == out["chunks"]["points"]
+
+
+def test_after_a_comparison_that_failed_deleting_and_importing_again_helps(
+    ledge: Ledge, embedded: ServiceProcess, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    out = told(ledge, embedded, "export", "manuals", str(folder))
+    names = {"manuals": "spoilt", "manuals.documents": "spoilt.documents"}
+
+    async def copy_with_another_text() -> None:
+        async with open_channel(embedded.address) as channel:
+            stub = rpc.RetrievalServiceStub(channel)
+            for source, name in names.items():
+                moved = await points(embedded, source)
+                moved[0].text += " otherwise"
+                length = len(moved[0].vector) // 4
+                await stub.CreateCollection(pb.CreateCollectionRequest(name=name, dimensions=length))
+                await stub.Upsert(iter([pb.UpsertRequest(collection=name, points=moved)]))
+
+    async def delete() -> None:
+        async with open_channel(embedded.address) as channel:
+            for name in names.values():
+                await rpc.RetrievalServiceStub(channel).DeleteCollection(pb.DeleteCollectionRequest(name=name))
+
+    asyncio.run(copy_with_another_text())
+    place = as_written(folder, out, "spoilt")
+    arguments = ("collections", "import", str(folder), "--as", "spoilt")
+    assert "is not what was written" in " ".join(ledge.run(*arguments, code=1).stderr.split())
+    assert not place.exists()
+    assert "there is a collection 'spoilt' with" in " ".join(ledge.run(*arguments, code=2).stderr.split())
+    asyncio.run(delete())
+    assert told(ledge, embedded, "import", str(folder), "--as", "spoilt")["documents"] == 3
 
 
 def test_another_embedding_model_is_refused(ledge: Ledge, embedded: ServiceProcess, tmp_path: Path) -> None:

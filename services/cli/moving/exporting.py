@@ -44,9 +44,13 @@ async def export(retrieval: Any, embedding: Any, collection: Collection, path: P
     state = read_json(path / "export.json")
     if {key: state.get(key) for key in begun} != begun:
         state = {**begun, "parts": {}}
+    # Before anything else lies there, so that the folder is known again when the first page fails.
+    write_json(path / "export.json", state)
     parts = {}
     for part in PARTS:
         checkpoint = _Checkpoint(**state["parts"].get(part, {}))
+        if _bytes_in(folder.points_file(part)) < checkpoint.bytes:
+            checkpoint = _Checkpoint()  # what it knows is gone: this part begins anew
         async for _ in _pages(retrieval, names[part], folder.points_file(part), checkpoint):
             state["parts"][part] = vars(checkpoint)
             write_json(path / "export.json", state)
@@ -77,6 +81,10 @@ def _open(path: Path, collection: Collection) -> Folder:
     if any(path.iterdir()) and read_json(path / "export.json").get("collection") != collection.name:
         raise InvalidInput(f"{path} is not empty, and holds no export of {collection.name!r} that could go on")
     return Folder(path)
+
+
+def _bytes_in(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0
 
 
 async def _pages(retrieval: Any, name: str, file: Path, checkpoint: _Checkpoint) -> AsyncIterator[None]:

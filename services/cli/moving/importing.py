@@ -47,7 +47,8 @@ async def import_(retrieval: Any, embedding: Any, collection: Collection | None,
     names = {"chunks": target.chunks, "documents": target.documents}
     place = path / f"import-{target.name}.json"
     state = read_json(place)
-    if state.get("sums") != (sums := {part: manifest.parts[part].sha256 for part in PARTS}):
+    sums = {part: manifest.parts[part].sha256 for part in PARTS}
+    if state.get("sums") != sums or not await _holds_what_was_written(retrieval, names, state.get("points", {})):
         await _must_be_free(retrieval, target)
         state = {"sums": sums, "offsets": {}, "points": {}}
     write_json(place, state)
@@ -61,8 +62,13 @@ async def import_(retrieval: Any, embedding: Any, collection: Collection | None,
             state["offsets"][part], state["points"][part] = offset, done
             write_json(place, state)
             tell(part, done, manifest.parts[part].points)
-    for part in PARTS:
-        await _compare(retrieval, names[part], folder, part, manifest.parts[part].points, tell)
+    try:
+        for part in PARTS:
+            await _compare(retrieval, names[part], folder, part, manifest.parts[part].points, tell)
+    except EngineFailed:
+        # What is there is wrong: there is nothing to go on from.
+        place.unlink(missing_ok=True)
+        raise
     place.unlink(missing_ok=True)
     return Imported(target.name, manifest.parts["chunks"].points, manifest.parts["documents"].points)
 
@@ -78,6 +84,18 @@ def _same_model(manifest: Manifest, model: str, dimensions: int) -> None:
             f"{manifest.collection!r} was exported by a release that keeps chunks otherwise ({manifest.encoding}, here "
             f"{encoding(model)}): ingest the documents again"
         )
+
+
+async def _holds_what_was_written(retrieval: Any, names: dict[str, str], points: dict[str, int]) -> bool:
+    """False for another store than the import began with, or where a collection was deleted or filled meanwhile."""
+    there = {it.name for it in (await retrieval.ListCollections(pb.ListCollectionsRequest())).collections}
+    for part, name in names.items():
+        known = int(points.get(part, 0))
+        found = (await retrieval.Count(pb.CountRequest(collection=name))).points if name in there else 0
+        # The last page may have been written and not yet noted.
+        if not known <= found <= known + PAGE_POINTS:
+            return False
+    return True
 
 
 async def _must_be_free(retrieval: Any, target: Collection) -> None:
@@ -119,7 +137,10 @@ async def _compare(retrieval: Any, name: str, folder: Folder, part: str, points:
         if same % PAGE_POINTS == 0:
             tell(f"{part} read back", same, points)
     if same != points:
-        raise EngineFailed(f"{same} of {points} points of {name!r} were found when they were read back")
+        raise EngineFailed(
+            f"{same} of {points} points of {name!r} were found when they were read back: delete the collection and "
+            "import it again"
+        )
     tell(f"{part} read back", same, points)
 
 
