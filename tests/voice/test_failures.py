@@ -194,6 +194,22 @@ async def test_the_text_of_an_answer_does_not_wait_for_a_list_of_voices(suite: S
     assert took_s < 20, "a call to a service that hangs is given up after 30 s at the earliest"
 
 
+async def test_an_answer_goes_on_while_asr_is_waited_for(suite: Suite) -> None:
+    port = free_port()
+    with on_port("asr", port) as asr, a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{port}") as voice:
+        async with calling(voice.address, **CHAT, speak=False) as caller:
+            with hung(asr):
+                await caller.write("tell a story")
+                await caller.send(create_response=pb.CreateResponse())
+                content = pb.Content(audio=pcm(spoken_for(1.0)))
+                recorded = pb.Item(message=pb.Message(role=pb.Item.USER, content=[content]))
+                await caller.send(create_response=pb.CreateResponse(out_of_band=True, input=[recorded]))
+                async with asyncio.timeout(20):
+                    done = await caller.done()
+    assert done.status == pb.ResponseState.COMPLETED
+    assert caller.text(done.id).startswith("Once upon a time")
+
+
 async def test_a_turn_that_nobody_could_hear_fails_and_the_session_goes_on(suite: Suite) -> None:
     manual = pb.TurnDetection(kind=pb.TurnDetection.MANUAL)
     with a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{free_port()}") as voice:

@@ -44,7 +44,7 @@ class ClientEvents:
         self.session_id = ""
 
     async def take(self, request: pb.ConverseRequest) -> None:
-        """Raises Fault."""
+        """Raises Fault. What other services must be asked is asked before the lock is taken: the answer goes on."""
         floor = self._floor
         match request.WhichOneof("event"):
             case "audio":
@@ -53,6 +53,10 @@ class ClientEvents:
                 item = await self._readable(request.create_item.item)
                 async with floor.lock:
                     await self._create_item(item, request.create_item)
+            case "session":
+                await self._change_session(request.session)
+            case "create_response":
+                await self._create_response(request.create_response)
             case "commit_audio":
                 await self._commit_audio()
             case "clear_audio":
@@ -77,8 +81,6 @@ class ClientEvents:
     async def _take(self, event: Any, request: pb.ConverseRequest) -> None:
         floor, conversation = self._floor, self._around.conversation
         match event:
-            case "session":
-                await self._change_session(request.session)
             case "delete_item":
                 item_id = request.delete_item.item_id
                 conversation.delete(item_id)
@@ -87,8 +89,6 @@ class ClientEvents:
                 await self._tell(pb.ConverseResponse(item_retrieved=conversation.get(request.retrieve_item.item_id)))
             case "truncate_item":
                 await self._truncate(request.truncate_item)
-            case "create_response":
-                await self._create_response(request.create_response)
             case "cancel_response":
                 await self._cancel(request.cancel_response.response_id)
             case "clear_output":
@@ -123,12 +123,13 @@ class ClientEvents:
         await self._answers.check_hotwords(settings)
         if settings.speaking.voice != floor.settings.speaking.voice:
             await self._answers.check_voice(settings)
-        floor.settings = settings
-        if await self._hearing.change(settings):
-            await floor.happens(on.TurnLost())
-        await floor.happens(on.RulesChanged(rules_of(settings, self._config)))
-        state = pb.SessionState(id=self.session_id, session=settings)
-        await self._tell(pb.ConverseResponse(session_updated=state))
+        async with floor.lock:
+            floor.settings = settings
+            if await self._hearing.change(settings):
+                await floor.happens(on.TurnLost())
+            await floor.happens(on.RulesChanged(rules_of(settings, self._config)))
+            state = pb.SessionState(id=self.session_id, session=settings)
+            await self._tell(pb.ConverseResponse(session_updated=state))
 
     async def _readable(self, given: pb.Item) -> pb.Item:
         """A checked copy, in which audio has become its transcript."""
@@ -204,10 +205,11 @@ class ClientEvents:
         if len(request.input) > MAX_INPUT_ITEMS:
             raise Fault("invalid_value", f"at most {MAX_INPUT_ITEMS} items of input", "response.input")
         items = [await self._input_item(item) for item in request.input] if _has_input(request) else None
-        if request.out_of_band:
-            await self._begin_beside(wanted, items)
-        else:
-            await self._floor.want(Wanted(request, wanted.settings, items))
+        async with self._floor.lock:
+            if request.out_of_band:
+                await self._begin_beside(wanted, items)
+            else:
+                await self._floor.want(Wanted(request, wanted.settings, items))
 
     def _settings_of(self, request: pb.CreateResponse) -> pb.Session:
         settings = pb.Session()
