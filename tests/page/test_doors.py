@@ -1,5 +1,6 @@
 """What the page shows before gateways that want a key, have no voice, or cannot reach it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,9 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(suite: Ledge, open_page: Open) 
         prompt.get_by_label("API key").press("Enter")
         expect(prompt.get_by_role("alert")).to_have_text("That key is not known here.")
         prompt.get_by_label("API key").fill(KEY)
-        prompt.get_by_label("API key").press("Enter")
+        with visitor.page.expect_request("**/v1/realtime/client_secrets") as exchange:
+            prompt.get_by_label("API key").press("Enter")
+        assert json.loads(exchange.value.post_data or "{}")["expires_after"] == {"anchor": "created_at", "seconds": 60}
         visitor.expect_state("idle")
         visitor.ask(QUESTION)
         visitor.expect_answer(ANSWER)

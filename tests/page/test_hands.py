@@ -61,6 +61,72 @@ def test_every_control_has_a_name_and_a_size_that_a_finger_can_hit(visitor: Visi
         assert box is not None
         assert min(box["width"], box["height"]) >= 40
     expect(visitor.find("#state")).to_have_role("status")
+    visitor.ask(QUESTION)
+    visitor.expect_answer(ANSWER)
+    expect(visitor.find(".cite").first).to_be_visible()
+    for source in visitor.find(".cite, .source").all():
+        box = source.bounding_box()
+        assert box is not None
+        # What WCAG asks of what stands in a line of text.
+        assert round(min(box["width"], box["height"]), 2) >= 24
+
+
+def test_turns_are_items_of_a_list_in_a_log(visitor: Visitor) -> None:
+    visitor.ask(QUESTION)
+    visitor.expect_answer(ANSWER)
+    log = visitor.page.get_by_role("log")
+    expect(log.get_by_role("list").first.get_by_role("listitem")).to_have_count(2)
+
+
+ANNOUNCED = """() => {
+  window.announced = [];
+  const look = (changes) => changes.forEach(({ addedNodes }) => announced.push(...addedNodes));
+  new MutationObserver(look).observe(document.querySelector("#announcer"), { childList: true, characterData: true });
+}"""
+ENDS = """async () => {
+  const { Announcer } = await import("/page/announcer.js");
+  const { Conversation } = await import("/page/conversation.js");
+  const conversation = new Conversation();
+  new Announcer(conversation, { readsAloud: false });
+  const begin = (response_id, id) => {
+    conversation.apply({ type: "response.output_item.added", response_id, item: { id, type: "message" } });
+    conversation.apply({ type: "response.output_text.delta", item_id: id, delta: `half of ${id}` });
+  };
+  const done = (id, status) => conversation.apply({ type: "response.done", response: { id, status } });
+  begin("r1", "i1");
+  done("r1", "cancelled");
+  begin("r2", "i2");
+  conversation.breakOff();
+  begin("r3", "i3");
+  done("r3", "completed");
+  conversation.apply({ type: "ledge.citations", item_id: "i3", citations: [] });
+}"""
+
+
+def test_every_answer_that_is_not_read_aloud_is_announced_once_though_its_words_be_those_of_the_last(
+    visitor: Visitor,
+) -> None:
+    visitor.find("#open-settings").click()
+    visitor.find("#read-aloud").uncheck()
+    visitor.page.keyboard.press("Escape")
+    visitor.page.evaluate(ANNOUNCED)
+    for number in range(2):
+        visitor.ask("Who painted the ceiling of the Sistine Chapel?")
+        expect(visitor.answer(number)).to_have_class("turn assistant done", timeout=ANSWER_TIMEOUT_MS)
+    expect(visitor.find("#announcer p")).to_have_count(1)
+    first, second = visitor.page.evaluate("announced.map((one) => one.textContent)")
+    assert first
+    assert first == second
+
+
+def test_answers_that_were_cut_short_are_announced_as_such(visitor: Visitor) -> None:
+    visitor.page.evaluate(ANNOUNCED)
+    visitor.page.evaluate(ENDS)
+    assert visitor.page.evaluate("announced.map((one) => one.textContent)") == [
+        "half of i1 interrupted",
+        "half of i2 The connection broke off here.",
+        "half of i3",
+    ]
 
 
 def test_on_the_narrowest_phone_nothing_is_beside_the_screen(open_page: Open) -> None:
@@ -100,7 +166,6 @@ def test_the_page_speaks_the_language_of_the_browser(open_page: Open) -> None:
     visitor.picture("spanish")
 
 
-@pytest.mark.skipif(not SPANISH.is_file(), reason="apertium-eng-spa is not installed: as root, `make packages`")
 def test_a_voice_that_is_there_no_more_is_not_asked_for(open_page: Open) -> None:
     visitor = open_page()
     visitor.expect_state("idle")
@@ -112,6 +177,7 @@ def test_a_voice_that_is_there_no_more_is_not_asked_for(open_page: Open) -> None
     visitor.expect_state("speaking")
 
 
+@pytest.mark.skipif(not SPANISH.is_file(), reason="apertium-eng-spa is not installed: as root, `make packages`")
 def test_a_question_in_another_language_is_answered_in_it(visitor: Visitor) -> None:
     visitor.find("#open-settings").click()
     visitor.find("#language").select_option("es", timeout=ANSWER_TIMEOUT_MS)

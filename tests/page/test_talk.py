@@ -133,6 +133,24 @@ def test_the_interrupt_button_makes_silence_at_once(visitor: Visitor) -> None:
     visitor.expect_answer(OTHER_ANSWER)
 
 
+def test_an_answer_that_was_stopped_is_not_told_to_have_been_heard_to_its_end(visitor: Visitor) -> None:
+    sent: list[str] = []
+    visitor.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
+    visitor.page.reload()
+    visitor.expect_state("idle")
+    for ends_by_itself in (False, True):
+        sent.clear()
+        visitor.ask(QUESTION)
+        visitor.expect_state("speaking")
+        if not ends_by_itself:
+            visitor.find("#interrupt").click()
+            visitor.expect_state("interrupted")
+        visitor.expect_state("idle")
+        told = [event for event in map(json.loads, sent) if event["type"] == "ledge.playback"]
+        assert told
+        assert any(event["ended"] for event in told) == ends_by_itself
+
+
 def test_holding_the_button_is_a_turn(visitor: Visitor) -> None:
     button = visitor.find("#talk")
     button.hover()

@@ -84,19 +84,47 @@ def test_no_network_is_told_in_words_and_listening_goes_on_when_it_is_back(visit
     visitor.expect_answer(OTHER_ANSWER)
 
 
-def killed(suite: Ledge, name: str) -> None:
-    psutil.Process(suite.service(name)["pid"]).kill()
+NEVER_DONE = """() => {
+  const socket = instruments.sockets.at(-1);
+  const heard = socket.onmessage;
+  socket.onmessage = (message) => message.data.includes("response.done") || heard(message);
+}"""
+
+
+def test_a_question_that_the_connection_dropped_under_stays_to_be_asked_again(visitor: Visitor) -> None:
+    visitor.page.evaluate(NEVER_DONE)
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+    visitor.ask(OTHER)
+    expect(visitor.find(".turn.user")).to_have_count(1)
+    visitor.page.evaluate("instruments.sockets.at(-1).close()")
+    visitor.expect_state("disconnected")
+    visitor.expect_state("idle")
+    expect(visitor.find(".turn.user")).to_have_count(1)
+    expect(visitor.find("#question")).to_have_value(OTHER)
+    visitor.find("#question").press("Enter")
+    visitor.expect_answer(OTHER_ANSWER)
+    expect(visitor.find(".turn.user")).to_have_count(2)
+    expect(visitor.find("#question")).to_have_value("")
 
 
 def test_a_service_killed_in_mid_answer_is_told_and_the_next_question_is_answered(
     visitor: Visitor, suite: Ledge
 ) -> None:
     visitor.expected = ("WebSocket connection", "503")
-    for name in ("tts", "rag", "voice"):
+    told = {"tts": ".turn:last-child", "rag": "body[data-state=error] #hint", "voice": ".turn.broken:last-child"}
+    words = {"tts": "not read aloud", "rag": "cannot be reached", "voice": "The connection broke off here"}
+    for name in told:
+        process = psutil.Process(suite.service(name)["pid"])
+        if name != "voice":
+            # Held until it is killed, so that it cannot have done its part by then.
+            process.suspend()
         visitor.ask(QUESTION)
-        visitor.expect_state("speaking")
-        killed(suite, name)
-        visitor.expect_state("idle", "error", "disconnected")
+        visitor.expect_state("speaking" if name == "voice" else "thinking")
+        if name == "tts":
+            visitor.expect_answer(ANSWER)
+        process.kill()
+        expect(visitor.find(told[name])).to_contain_text(words[name], timeout=ANSWER_TIMEOUT_MS)
         visitor.picture(f"killed-{name}")
         answered_again(visitor)
 

@@ -137,8 +137,11 @@ export class Assistant extends EventTarget {
       await this.#responseDone();
     }
     this.interrupted.end();
-    this.connection.send(this.conversation.ask(text));
-    return this.connection.send({ type: "response.create" });
+    const question = this.conversation.ask(text);
+    const sent = this.connection.send(question) && this.connection.send({ type: "response.create" });
+    // The connection may be gone by now, and the next one would be told of the question, but not asked it.
+    if (!sent) this.conversation.takeBack(question.item.id);
+    return sent;
   }
 
   interrupt() {
@@ -204,11 +207,13 @@ export class Assistant extends EventTarget {
       this.conversation.sounded(item, tookMs);
       this.#arrivedMs.delete(item);
     }
-    const ended = what === "ended" || what === "stopped";
-    this.conversation.played(item, playedMs, what === "ended");
+    const ended = what === "ended";
+    const over = ended || what === "stopped";
+    this.conversation.played(item, playedMs, ended);
+    // What was stopped has not ended: all that was sent of it would count as heard.
     this.connection.send({ type: "ledge.playback", item_id: item, played_ms: playedMs, ended });
-    if (!this.microphone.open) this.dispatchEvent(new CustomEvent("level", { detail: ended ? 0 : level }));
-    if (ended) this.ducked = false;
+    if (!this.microphone.open) this.dispatchEvent(new CustomEvent("level", { detail: over ? 0 : level }));
+    if (over) this.ducked = false;
     // What is sent again after a false alarm is not ended again.
     if (what === "starved" && this.#whole.has(item)) this.player.complete(item);
     this.#changed();
@@ -265,7 +270,7 @@ export class Assistant extends EventTarget {
     "response.done": ({ response }) => {
       this.#silenced.delete(response.id);
       if (this.response === response.id) this.response = null;
-      for (const resolve of this.#doneWaiters.splice(0)) resolve();
+      this.#doneWaiters.splice(0).forEach((resolve) => resolve());
       if (response.status === "failed") this.#fail(response.status_details?.error?.message ?? "");
     },
   };
@@ -295,6 +300,7 @@ export class Assistant extends EventTarget {
       this.#silenced.clear();
       this.#whole.clear();
       this.interrupted.end();
+      this.#doneWaiters.splice(0).forEach((resolve) => resolve());
     }
     this.#changed();
   }

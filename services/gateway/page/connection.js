@@ -15,6 +15,7 @@ const LONGEST_WAIT_MS = 10_000;
 const HELLO_MS = 10_000;
 const MOST_UNSENT_BYTES = 2 ** 20;
 const REFUSED_FOR_GOOD = 1008;
+const SECRET_S = 60;
 const VOICE = "ledge.voice.v1.VoiceService";
 
 export class Connection extends EventTarget {
@@ -114,7 +115,8 @@ export class Connection extends EventTarget {
   async #protocols() {
     if (!key.get()) return ["realtime"];
     const session = { type: "realtime", model: this.model };
-    const secret = await call("POST", "v1/realtime/client_secrets", { session });
+    const expires_after = { anchor: "created_at", seconds: SECRET_S };
+    const secret = await call("POST", "v1/realtime/client_secrets", { expires_after, session });
     return ["realtime", `openai-insecure-api-key.${secret.value}`];
   }
 

@@ -35,6 +35,11 @@ export class Conversation extends EventTarget {
     return { type: "conversation.item.create", item: message(id, "user", text) };
   }
 
+  // A question that was not sent after all.
+  takeBack(id) {
+    this.#remove(id);
+  }
+
   apply(event) {
     const change = this.#changes[event.type];
     if (change) change(event);

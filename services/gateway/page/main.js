@@ -1,5 +1,6 @@
 // Wires the page: settings and documents beside it, the assistant behind the button, and its state in words and colour.
 
+import { Announcer } from "./announcer.js";
 import { Assistant } from "./assistant.js";
 import { Documents } from "./documents.js";
 import { byId, closable } from "./elements.js";
@@ -17,6 +18,7 @@ const settings = new Settings();
 const documents = new Documents(settings);
 const assistant = new Assistant(settings);
 new Thread(assistant.conversation);
+new Announcer(assistant.conversation, settings);
 
 // State, in words, in colour, and for those who cannot see either.
 
@@ -65,12 +67,6 @@ assistant.addEventListener("level", ({ detail }) => {
   const level = Math.max(0, Math.min(1, (db - QUIETEST_DB) / (LOUDEST_DB - QUIETEST_DB)));
   byId("level").style.setProperty("--level", level.toFixed(3));
   if (metered++ % 8 === 0) byId("level").setAttribute("aria-valuenow", Math.round(level * 100));
-});
-
-// What is not read aloud is told to screen readers, once it is whole.
-assistant.conversation.addEventListener("turn", ({ detail: turn }) => {
-  const isWhole = turn.role === "assistant" && turn.status === "done";
-  if (isWhole && !settings.readsAloud) show(byId("announcer"), turn.text);
 });
 
 // What a person does.

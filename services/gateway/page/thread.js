@@ -16,7 +16,7 @@ export class Thread {
 
   constructor(conversation) {
     this.list = byId("turns");
-    this.pane = this.list.parentElement;
+    this.pane = this.list.closest("main");
     conversation.addEventListener("turn", ({ detail }) => this.#draw(detail));
     conversation.addEventListener("removed", ({ detail }) => this.#erase(detail));
     for (const turn of conversation.turns) this.#draw(turn);
