@@ -38,6 +38,8 @@ class ApiServer:
         """pod/container → what it wrote."""
         self.forbidden: set[str] = set()
         """Kinds in the plural that nobody may touch."""
+        self.failing: list[tuple[str, int]] = []
+        """(method, status) of requests that come next and are answered with that, in order."""
         self.requests: list[tuple[str, str]] = []
         """(method, path) of each, in order."""
         self._objects: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -104,6 +106,8 @@ class ApiServer:
         """The status and the body."""
         with self._lock:
             self.requests.append((method, path))
+            if self.failing and self.failing[0][0] == method:
+                return _status(self.failing.pop(0)[1], "", "etcdserver: request timed out")
             parts = path.strip("/").split("/")
             group, rest = (parts[:2], parts[2:]) if parts[0] == "api" else (parts[:3], parts[3:])
             namespace = ""

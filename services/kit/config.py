@@ -99,6 +99,8 @@ class ServiceConfig(BaseSettings):
     two load on one GPU at once. The chart sets it. Absent: nothing is waited for."""
     loading_wait_s: float = Field(1800.0, gt=0, le=86400)
     """How long it may wait for its turn at loading, in seconds; past it the service ends with an error."""
+    loading_release: str = Field("", pattern="^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")
+    """The release in Helm that those Leases are labelled with, to be found when it is removed. The chart sets it."""
     node_name: str = Field("", pattern="^[a-z0-9.-]{0,150}$")
     """The node that this pod runs on, as Kubernetes calls it; part of the Leases' names."""
 

@@ -15,6 +15,9 @@ from services.kit.errors import EngineFailed, InvalidInput, NotFound, NotReady
 
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""Statuses of an API server that is strained or starts: another try may go well."""
+
 
 class Forbidden(EngineFailed):
     """The cluster knows the caller and does not let him."""
@@ -83,6 +86,8 @@ def told(what: str, host: str) -> Iterator[None]:
             raise NotFound(f"the cluster does not have it: {what}") from error
         if error.status == 400:
             raise InvalidInput(f"the cluster refuses to {what}: {_message(error)}") from error
+        if error.status in PASSING:
+            raise NotReady(f"the cluster cannot {what} now: {_message(error)}") from error
         raise EngineFailed(f"the cluster cannot {what}: {_message(error)}") from error
     except urllib3.exceptions.HTTPError as error:
         raise NotReady(f"the cluster at {host} cannot be reached: {_cause(error)}") from error

@@ -19,13 +19,13 @@ import re
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from services.kit.config import ServiceConfig
-from services.kit.errors import EngineFailed, NotReady
+from services.kit.errors import LedgeError, NotReady
 from services.kit.kubernetes_access import Access, connect, told
 
 log = logging.getLogger("ledge.loading")
@@ -45,6 +45,8 @@ class Turn:
     lease: str
     holder: str
     """This pod's name: its next container takes the Lease that its last one left."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the Lease, so that who removes the release finds it."""
     clock: Callable[[], float] = time.monotonic
     _seen_version: str = ""
     _seen_s: float = 0.0
@@ -55,7 +57,7 @@ class Turn:
         """None when the Lease is this pod's now, else who holds it ("" where another was faster by a moment).
 
         Raises:
-            NotReady: the cluster cannot be reached. EngineFailed: it does not let this pod.
+            NotReady: the cluster cannot be reached, or cannot now. EngineFailed: it does not let this pod.
         """
         held = self._read()
         if held is None:
@@ -79,23 +81,27 @@ class Turn:
             self._renewing.join()
         try:
             held = self._read()
-            if held is not None and held.spec.holder_identity == self.holder:
+            if self._is_mine(held):
                 held.spec.holder_identity = ""
                 self._write(held.spec, held)
-        except (NotReady, EngineFailed) as error:
-            log.warning("the turn at loading could not be given back and will run out", extra={"reason": error.message})
+        except Exception as error:  # whatever it is: the model has loaded, and the service serves
+            reason = error.message if isinstance(error, LedgeError) else repr(error)
+            log.warning("the turn at loading could not be given back and will run out", extra={"reason": reason})
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_EVERY_S):
             try:
                 held = self._read()
-                if held is None or held.spec.holder_identity != self.holder:
+                if not self._is_mine(held):
                     log.warning("lost the turn at loading while loading", extra={"lease": self.lease})
                     return
                 held.spec.renew_time = _now()
                 self._write(held.spec, held)
-            except (NotReady, EngineFailed) as error:
+            except LedgeError as error:
                 log.warning("the turn at loading could not be renewed", extra={"reason": error.message})
+
+    def _is_mine(self, held: Any) -> bool:
+        return held is not None and held.spec is not None and bool(held.spec.holder_identity == self.holder)
 
     def _has_run_out(self, version: str, spec: Any) -> bool:
         now_s = self.clock()
@@ -122,11 +128,13 @@ class Turn:
         return None
 
     def _write(self, spec: Any, held: Any) -> bool:
-        """False where another has written since `held` was read."""
+        """False where another has written or deleted it since `held` was read."""
         from kubernetes import client
         from kubernetes.client.exceptions import ApiException
 
-        metadata = client.V1ObjectMeta(name=self.lease, namespace=self.access.namespace)
+        metadata = client.V1ObjectMeta(
+            name=self.lease, namespace=self.access.namespace, labels=dict(self.labels) or None
+        )
         verb = "create" if held is None else "update"
         with self._call(verb) as api:
             try:
@@ -140,7 +148,7 @@ class Turn:
                         self.lease, self.access.namespace, body, _request_timeout=CALL_TIMEOUT_S
                     )
             except ApiException as error:
-                if error.status == 409:
+                if error.status == 409 or (error.status == 404 and held is not None):
                     return False
                 raise
         return True
@@ -169,12 +177,13 @@ async def loading_turn(config: ServiceConfig, tell: Callable[[str], None]) -> As
         return
     access = await asyncio.to_thread(connect)
     names = lease_names(config.loading_lease, config.node_name, os.environ.get("NVIDIA_VISIBLE_DEVICES", ""))
+    labels = {"app.kubernetes.io/instance": config.loading_release} if config.loading_release else {}
     ends_s = time.monotonic() + config.loading_wait_s
     taken: list[Turn] = []
     try:
         # In one order by everybody, so that nobody waits in a circle.
         for name in names:
-            turn = Turn(access, name, socket.gethostname())
+            turn = Turn(access, name, socket.gethostname(), labels)
             await _take(turn, ends_s, config.loading_wait_s, tell)
             taken.append(turn)
             turn.keep()

@@ -19,10 +19,11 @@ def test_pods_on_a_gpu_take_turns_and_others_know_nothing_of_it() -> None:
     for service in ("llm", "embedding"):
         environment = rendered.environment(service)
         assert environment["LEDGE_LOADING_LEASE"] == "ledge-gpu"
+        assert environment["LEDGE_LOADING_RELEASE"] == RELEASE
         assert environment["LEDGE_LOADING_WAIT_S"] == "600"
         node = {"name": "LEDGE_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
         assert node in rendered.container(service)["env"]
-    assert "LEDGE_LOADING_LEASE" not in rendered.environment("tts")
+    assert not {"LEDGE_LOADING_LEASE", "LEDGE_LOADING_RELEASE"} & rendered.environment("tts").keys()
     for name, pod in rendered.pods():
         takes_turns = name in (f"Deployment/{RELEASE}-llm", f"Deployment/{RELEASE}-embedding")
         assert pod["spec"]["serviceAccountName"] == (ACCOUNT if takes_turns else RELEASE), name

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.kit.errors import NotReady
 from services.kit.kubernetes_access import Access, connect
 from services.kit.loading_turn import LEASE_S, Turn, lease_names
 from tests.kubernetes_server import ApiServer, api_server
@@ -80,7 +81,7 @@ def test_of_many_at_once_exactly_one_gets_it(server: ApiServer, access: Access) 
 
 def test_who_died_gives_way_when_the_lease_has_run_out(server: ApiServer, access: Access) -> None:
     clock = Clock()
-    dead, waiting = Turn(access, LEASE, "llm-0"), Turn(access, LEASE, "embedding-0", clock)
+    dead, waiting = Turn(access, LEASE, "llm-0"), Turn(access, LEASE, "embedding-0", clock=clock)
     assert dead.try_to_take() is None
     assert waiting.try_to_take() == "llm-0"
     clock.now_s = LEASE_S - 1
@@ -91,7 +92,7 @@ def test_who_died_gives_way_when_the_lease_has_run_out(server: ApiServer, access
 
 def test_who_renews_keeps_it_however_long_it_takes(server: ApiServer, access: Access) -> None:
     clock = Clock()
-    loading, waiting = Turn(access, LEASE, "llm-0"), Turn(access, LEASE, "embedding-0", clock)
+    loading, waiting = Turn(access, LEASE, "llm-0"), Turn(access, LEASE, "embedding-0", clock=clock)
     assert loading.try_to_take() is None
     for _ in range(5):
         assert waiting.try_to_take() == "llm-0"
@@ -107,13 +108,55 @@ def test_the_next_container_of_a_pod_takes_what_its_last_one_left(access: Access
 
 def test_what_another_took_meanwhile_is_not_given_back(server: ApiServer, access: Access) -> None:
     clock = Clock()
-    slow, other = Turn(access, LEASE, "llm-0"), Turn(access, LEASE, "embedding-0", clock)
+    slow, other = Turn(access, LEASE, "llm-0"), Turn(access, LEASE, "embedding-0", clock=clock)
     assert slow.try_to_take() is None
     other.try_to_take()
     clock.now_s = LEASE_S + 1
     assert other.try_to_take() is None
     slow.give_back()
     assert holder(server) == "embedding-0"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_strained_control_plane_is_asked_again(server: ApiServer, access: Access, method: str, status: int) -> None:
+    turn = Turn(access, LEASE, "llm-0")
+    server.failing = [(method, status)]
+    with pytest.raises(NotReady, match="request timed out"):
+        turn.try_to_take()
+    assert turn.try_to_take() is None
+
+
+def test_a_lease_that_is_deleted_between_reading_and_writing_is_looked_at_again(
+    server: ApiServer, access: Access
+) -> None:
+    server.put({"kind": "Lease", "metadata": {"name": LEASE}, "spec": {"holderIdentity": ""}})
+    server.failing = [("PUT", 404)]
+    turn = Turn(access, LEASE, "llm-0")
+    assert turn.try_to_take() == ""
+    assert turn.try_to_take() is None
+
+
+@pytest.mark.parametrize("failure", [("PUT", 404), ("PUT", 500), ("PUT", 422), ("GET", 400)])
+def test_giving_back_never_fails_who_has_loaded(server: ApiServer, access: Access, failure: tuple[str, int]) -> None:
+    turn = Turn(access, LEASE, "llm-0")
+    assert turn.try_to_take() is None
+    server.failing = [failure]
+    turn.give_back()
+    assert server.failing == []
+    assert holder(server) == "llm-0", "which runs out"
+    turn.give_back()
+    assert holder(server) == ""
+
+
+def test_a_lease_is_labelled_with_its_release_for_as_long_as_it_lives(server: ApiServer, access: Access) -> None:
+    labels = {"app.kubernetes.io/instance": "ledge"}
+    turn = Turn(access, LEASE, "llm-0", labels)
+    assert turn.try_to_take() is None
+    turn.give_back()
+    found = server.get("Lease", LEASE)
+    assert found is not None
+    assert found["metadata"]["labels"] == labels
 
 
 def test_a_lease_is_named_for_its_gpu() -> None:
@@ -136,6 +179,20 @@ def embedding(kubeconfig: str, **settings: str) -> ServiceProcess:
             **settings,
         },
     )
+
+
+def test_a_service_loads_when_the_control_plane_has_recovered(server: ApiServer, kubeconfig: str) -> None:
+    server.failing = [("GET", 503), ("GET", 429), ("POST", 500)]
+    loading = embedding(kubeconfig, LEDGE_LOADING_RELEASE="ledge")
+    try:
+        loading.wait_ready()
+        assert server.failing == []
+        assert holder(server) == ""
+        found = server.get("Lease", LEASE)
+        assert found is not None
+        assert found["metadata"]["labels"] == {"app.kubernetes.io/instance": "ledge"}
+    finally:
+        loading.close()
 
 
 def test_a_service_waits_for_its_turn_says_so_and_gives_it_back(

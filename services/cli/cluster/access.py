@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.cli.cluster.snapshot import Object, Snapshot, logs_worth_reading, name_of
-from services.kit.errors import EngineFailed, InvalidInput, NotFound
+from services.kit.errors import EngineFailed, InvalidInput, NotFound, NotReady
 from services.kit.kubernetes_access import Forbidden, connect, told
 
 INSTANCE = "app.kubernetes.io/instance"
@@ -111,7 +111,7 @@ class Cluster:
 
     def _nothing_here(self, release: str) -> str:
         told = f"there is no release {release} of Ledge in the namespace {self.namespace} of {self.host}"
-        with contextlib.suppress(EngineFailed):
+        with contextlib.suppress(EngineFailed, NotReady):
             found = self._items(
                 "list deployments", "AppsV1Api", "list_deployment_for_all_namespaces", label_selector=PART_OF
             )

@@ -35,6 +35,7 @@
 {{- with $values.telemetry.otlpEndpoint }}{{ $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- if include "ledge.takesTurns" . -}}
 {{-   $_ := set $env "LEDGE_LOADING_LEASE" (printf "%s-gpu" (include "ledge.fullname" .root)) -}}
+{{-   $_ := set $env "LEDGE_LOADING_RELEASE" .root.Release.Name -}}
 {{-   $_ := set $env "LEDGE_LOADING_WAIT_S" (int $values.gpu.loadingTurns.waitSeconds | toString) -}}
 {{- end -}}
 {{- $secrets := dict -}}
