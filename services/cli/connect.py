@@ -9,6 +9,7 @@ from rich.text import Text
 
 from services.cli.local.config import ORDER, PORT_BASE
 from services.cli.terminal import open_console
+from services.kit.errors import EngineFailed, NotFound
 
 if TYPE_CHECKING:
     from services.cli.cluster.access import Cluster
@@ -31,7 +32,8 @@ def command(
 ) -> None:
     """Reach a release from this machine: its page, its HTTP API, and with --grpc every service. Ctrl-C ends it.
 
-    It needs `get` and `list` of pods and `create` of pods/portforward in the namespace.
+    It needs `get` and `list` of pods, `list` of deployments and services, and `create` of pods/portforward in the
+    namespace.
     """
     open_to(namespace, release, context, port, port_base if grpc else None)
 
@@ -41,6 +43,9 @@ def open_to(namespace: str | None, release: str, context: str | None, port: int,
 
     Args:
         port_base: None: the gateway alone.
+
+    Raises:
+        EngineFailed: the caller may not see which services there are. NotFound: none that was asked for is there.
     """
     from services.cli.cluster.access import Cluster
     from services.cli.cluster.forwarding import Forward
@@ -58,6 +63,12 @@ def open_to(namespace: str | None, release: str, context: str | None, port: int,
     wanted = [("gateway", GATEWAY_PORT, port)] if "gateway" in services else []
     if port_base is not None:
         wanted += [(name, GRPC_PORT, port_base + number) for number, name in enumerate(ORDER) if name in services]
+    if not there.deployments:
+        # Without them it would wait with no port open.
+        why = "; ".join(note for note in there.notes if "deployments" in note) or "it has no Deployment yet"
+        raise EngineFailed(f"which services the release {release} has cannot be seen: {why}")
+    if not wanted:
+        raise NotFound(f"the release {release} has no gateway: --grpc forwards its services")
     forwards: list[Forward] = []
     try:
         for service, pod_port, local_port in wanted:

@@ -36,7 +36,7 @@ def install(
 
     Raises:
         NotFound: there is no chart, no such profile, or no Helm; says what to call instead.
-        EngineFailed: Helm refuses, or the release is stuck when the time is over; says why.
+        EngineFailed: Helm refuses or does not end, or the release is stuck when the time is over; says why.
     """
     chart = chart or deploy_directory().parent / "helm" / "ledge"
     command = ["upgrade", "--install", release, str(chart), "--namespace", cluster.namespace, "--create-namespace"]
@@ -49,7 +49,13 @@ def install(
     if helm is None:
         raise NotFound(f"there is no helm here: install it, or call elsewhere: {shlex.join(['helm', *command])}")
     console.print(f"helm {shlex.join(command)}", style="dim", soft_wrap=True, markup=False)
-    done = subprocess.run([helm, *command], capture_output=True, text=True, timeout=HELM_TIMEOUT_S, check=False)
+    try:
+        done = subprocess.run([helm, *command], capture_output=True, text=True, timeout=HELM_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise EngineFailed(
+            f"helm has not ended after {HELM_TIMEOUT_S} s and was stopped: does the cluster answer? How far it came: "
+            f"helm status {release} --namespace {cluster.namespace}"
+        ) from error
     if done.returncode:
         raise EngineFailed(f"helm refuses: {' '.join(done.stderr.split())}")
     code = watch(cluster, release, timeout_s=timeout_s, console=console)

@@ -46,21 +46,29 @@ class Progress:
 
     lines: Sequence[Line]
     notes: Sequence[str]
+    services_seen: bool = True
+    """Whether it is known which services there are to be."""
 
     @property
     def state(self) -> Literal["ready", "coming", "stuck"]:
-        """stuck: at least one line is; ready: nothing is awaited."""
+        """stuck: at least one line is; ready: nothing is awaited, and nothing was hidden."""
         if any(line.state == "stuck" for line in self.lines):
             return "stuck"
-        if self.lines and all(line.state in WELL for line in self.lines):
+        if self.services_seen and self.lines and all(line.state in WELL for line in self.lines):
             return "ready"
         return "coming"
 
 
 def progress_of(snapshot: Snapshot, now: datetime) -> Progress:
     """Lines in the order of components, `models` first."""
-    lines = [*_models(snapshot, now), *_services(snapshot, now)]
-    return Progress(lines, snapshot.notes)
+    if snapshot.deployments:
+        return Progress([*_models(snapshot, now), *_services(snapshot, now)], snapshot.notes)
+    # Pods alone do not say which ones are missing.
+    pods = sorted(snapshot.pods, key=lambda pod: (component_of(pod), name_of(pod)))
+    pods = [pod for pod in pods if component_of(pod) != "models" and not _was_replaced(pod)]
+    lines = [_of_pod(pod, snapshot, now) for pod in pods]
+    notes = [*snapshot.notes, "no Deployment of the release was seen: nobody can say whether all of it is there"]
+    return Progress([*_models(snapshot, now), *lines], notes, services_seen=False)
 
 
 def _models(snapshot: Snapshot, now: datetime) -> Iterator[Line]:

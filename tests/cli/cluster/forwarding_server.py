@@ -29,6 +29,7 @@ class ForwardingServer(ApiServer):
 
     def __init__(self) -> None:
         super().__init__()
+        self._server.server_close()  # `serve` listens in its place
         self.targets: dict[str, int] = {}
         """pod → the port behind it, whichever was asked for."""
         self.may_forward = True

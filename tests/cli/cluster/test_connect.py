@@ -140,3 +140,14 @@ def test_a_caller_who_may_not_forward_is_told(server: ForwardingServer, pods: li
         connected.wait_for("the cluster does not let you create pods/portforward in site")
     finally:
         connected.close()
+
+
+def test_a_caller_who_may_not_see_the_services_is_told_and_does_not_wait(
+    server: ForwardingServer, pods: list[Pod], tmp_path: Path
+) -> None:
+    put_pod(server, "gateway-a", pods[0].port)
+    server.forbidden = {"deployments"}
+    command = Ledge(tmp_path / "state", KUBECONFIG=str(server.kubeconfig(tmp_path / "kubeconfig")))
+    told = " ".join(command.run("connect", "--port", "0", code=1).stderr.split())
+    assert "which services the release ledge has cannot be seen" in told
+    assert "the cluster does not let you list deployments in site" in told

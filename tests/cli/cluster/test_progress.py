@@ -1,5 +1,6 @@
 """How far an install is, from objects as Kubernetes tells of them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -106,6 +107,15 @@ def test_logs_are_read_only_where_they_tell_something() -> None:
     wanted = list(logs_worth_reading(snapshot("crash-loop").pods))
     assert wanted == [("ledge-rag-7d9f6c5b8-x2x9p", "rag", True)], "its run before: the next one has not begun"
     assert list(logs_worth_reading(snapshot("ready").pods)) == []
+
+
+@pytest.mark.parametrize("name", sorted(READY))
+def test_what_was_not_seen_is_never_ready(name: str) -> None:
+    seen = progress_of(snapshot(name), NOW)
+    hidden = progress_of(replace(snapshot(name), deployments=()), NOW)
+    assert hidden.state == "coming"
+    assert {line.pod for line in hidden.lines} >= {line.pod for line in seen.lines} - {""}
+    assert "nobody can say whether all of it is there" in hidden.notes[-1]
 
 
 def test_nothing_at_all_is_not_ready() -> None:

@@ -77,6 +77,28 @@ def test_what_may_not_be_read_is_noted_and_the_rest_is_shown(server: ApiServer, 
     assert "the cluster does not let you list pods in site" in command.run("status", "--cluster", code=1).stderr
 
 
+def test_a_release_whose_deployments_may_not_be_listed_is_not_called_ready(server: ApiServer, command: Ledge) -> None:
+    fill(server, "ready")
+    server.forbidden = {"deployments"}
+    told = command.json("status", "--cluster", code=1)
+    assert told["state"] == "coming"
+    assert "the cluster does not let you list deployments in site" in told["notes"]
+    assert "ready" in {pod["state"] for pod in told["pods"]}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_watching_survives_a_control_plane_that_is_strained(server: ApiServer, command: Ledge, status: int) -> None:
+    fill(server, "ready")
+    server.failing = [("GET", status)]
+    with command.start("status", "--cluster", "--watch", "--json") as watching:
+        assert watching.stdout is not None
+        first = json.loads(watching.stdout.readline())
+        assert (first["state"], first["pods"]) == ("coming", [])
+        assert "the cluster cannot list pods in site now" in first["notes"][0]
+        assert json.loads(watching.stdout.readline())["state"] == "ready"
+        assert watching.wait(20) == 0
+
+
 def test_a_release_that_is_not_there_is_told_with_those_that_are(server: ApiServer, command: Ledge) -> None:
     assert "there is no release ledge" in command.run("status", "--cluster", code=1).stderr
     for each in objects("pulling"):

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.__main__ import app
+from services.cli.cluster import installing
 from services.kit.errors import LedgeError
 from tests.cli.cluster.installs_on_file import fill
 from tests.helm.chart import helm_program
@@ -48,6 +49,17 @@ def test_what_helm_refuses_is_told(server: ApiServer, monkeypatch: pytest.Monkey
     # This API server is too small for Helm, which says so.
     monkeypatch.setenv("HELM", helm_program())
     assert "helm refuses: Error:" in up("--cluster", "--no-connect")[1]
+
+
+def test_a_helm_that_does_not_end_is_told(server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = tmp_path / "helm"
+    hangs.write_text("#!/bin/sh\nexec sleep 600\n")
+    hangs.chmod(0o755)
+    monkeypatch.setenv("HELM", str(hangs))
+    monkeypatch.setattr(installing, "HELM_TIMEOUT_S", 0.3)
+    _, told = up("--cluster", "--no-connect", "-n", "site")
+    assert "helm has not ended after 0.3 s" in told
+    assert "helm status ledge --namespace site" in told
 
 
 def test_an_installed_release_is_shown_until_it_is_ready(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
