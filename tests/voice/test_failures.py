@@ -17,7 +17,7 @@ from ledge.voice.v1 import voice_pb2_grpc as rpc
 
 from tests.asr.asking import pcm, silence, speech
 from tests.metrics import metric
-from tests.processes import ServiceProcess
+from tests.processes import ServiceProcess, service
 from tests.voice.calling import calling, heard_words, refusal, saying, spoken_for
 from tests.voice.conftest import Suite, a_voice
 
@@ -195,19 +195,23 @@ async def test_the_text_of_an_answer_does_not_wait_for_a_list_of_voices(suite: S
 
 
 async def test_an_answer_goes_on_while_asr_is_waited_for(suite: Suite) -> None:
-    port = free_port()
-    with on_port("asr", port) as asr, a_voice(suite, LEDGE_ASR_ADDRESS=f"127.0.0.1:{port}") as voice:
+    with (
+        service("asr", LEDGE_ENGINE="scripted", LEDGE_SCRIPT_DELAY_MS="8000") as asr,
+        service("llm", LEDGE_ENGINE="scripted", LEDGE_SCRIPT_TOKENS_PER_S="10") as llm,
+        a_voice(suite, LEDGE_ASR_ADDRESS=asr.address, LEDGE_LLM_ADDRESS=llm.address) as voice,
+    ):
         async with calling(voice.address, **CHAT, speak=False) as caller:
-            with hung(asr):
-                await caller.write("tell a story")
-                await caller.send(create_response=pb.CreateResponse())
-                content = pb.Content(audio=pcm(spoken_for(1.0)))
-                recorded = pb.Item(message=pb.Message(role=pb.Item.USER, content=[content]))
-                await caller.send(create_response=pb.CreateResponse(out_of_band=True, input=[recorded]))
-                async with asyncio.timeout(20):
-                    done = await caller.done()
-    assert done.status == pb.ResponseState.COMPLETED
-    assert caller.text(done.id).startswith("Once upon a time")
+            await caller.write("a b c d e f g h i j")
+            await caller.send(create_response=pb.CreateResponse())
+            content = pb.Content(audio=pcm(spoken_for(1.0)))
+            recorded = pb.Item(message=pb.Message(role=pb.Item.USER, content=[content]))
+            await caller.send(create_response=pb.CreateResponse(out_of_band=True, input=[recorded]))
+            await caller.wait("response_created", 2)
+            first, second = (created.id for created in caller.of("response_created"))
+            assert [done.id for done in caller.of("response_done")] == [first]
+            assert caller.text(first).endswith("i j")
+            done = await caller.done(2)
+    assert (done.id, done.status) == (second, pb.ResponseState.COMPLETED)
 
 
 async def test_a_turn_that_nobody_could_hear_fails_and_the_session_goes_on(suite: Suite) -> None:
