@@ -130,12 +130,14 @@ def _install(chosen: argparse.Namespace) -> None:
     from model_archive import fill, give_to_images
     from registry import Registry
     from release import Release
-    from verifying import MODELS, verify
+    from verifying import MODELS, told_of_signature, verify
 
     registry = Registry(chosen.registry, chosen.plain_http, chosen.authority) if chosen.registry else None
     k3s = nodes.K3S_IMAGES if chosen.k3s in (None, Path()) else chosen.k3s
     manifest = verify(chosen.bundle, chosen.key, lambda line: None)
-    _tell(f"{chosen.bundle}: every byte is right")
+    _tell(
+        f"{chosen.bundle}: every byte is as its manifest says, which is {told_of_signature(chosen.bundle, chosen.key)}"
+    )
     steps = chosen.only or ["images", "models", "chart"]
     if registry is None:
         nodes.refuse_another_architecture(manifest)

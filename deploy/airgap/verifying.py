@@ -18,13 +18,20 @@ MODELS = "models/models.tar"
 Tell = Callable[[str], None]
 
 
+def told_of_signature(bundle: Path, public_key: Path | None) -> str:
+    """Whose a bundle is that `verify` has found whole."""
+    if public_key is not None:
+        return f"signed by the owner of {public_key}"
+    if (bundle / SIGNATURE).exists():
+        return "signed, which was NOT checked: say by whom with --key"
+    return "not signed"
+
+
 def verify(bundle: Path, public_key: Path | None, tell: Tell) -> Manifest:
     """Raises RefusedError with everything that is wrong, not the first alone."""
     if public_key is not None:
         check_signature(bundle, public_key)
-        tell(f"{MANIFEST}: signed by the owner of {public_key}")
-    elif (bundle / SIGNATURE).exists():
-        tell(f"{MANIFEST}: signed, which was not checked: say by whom with --key")
+    tell(f"{MANIFEST}: {told_of_signature(bundle, public_key)}")
     manifest = Manifest.read(bundle)
     wrong = [*_files_wrong(bundle, manifest, tell), *_too_much(bundle, manifest)]
     if not wrong:
@@ -55,8 +62,9 @@ def _too_much(bundle: Path, manifest: Manifest) -> Iterator[str]:
     named = {file.path for file in manifest.files} | {MANIFEST, SIGNATURE}
     for path in sorted(bundle.rglob("*")):
         relative = path.relative_to(bundle).as_posix()
-        if not path.is_dir() and relative not in named:
-            yield f"{relative}: not in {MANIFEST}"
+        # A link to a folder is one thing too much, wherever it leads.
+        if (path.is_symlink() or not path.is_dir()) and relative not in named:
+            yield f"{relative}: {'a link, ' if path.is_symlink() else ''}not in {MANIFEST}"
 
 
 def _images_wrong(bundle: Path, manifest: Manifest) -> Iterator[str]:

@@ -22,6 +22,7 @@ from tests.deploy.small_bundle import (
 )
 from tests.deploy.small_registry import small_registry
 
+ROOT = Path(__file__).parent.parent.parent
 OTHER_MACHINE = "arm64" if MACHINE == "amd64" else "amd64"
 
 
@@ -81,6 +82,12 @@ def test_a_link_is_not_the_file_that_it_leads_to(bundle: Path, tmp_path: Path) -
     (bundle / "models" / "models.tar").rename(outside)
     (bundle / "models" / "models.tar").symlink_to(outside)
     assert "models/models.tar: a link" in refused("verify", bundle)
+
+
+def test_a_link_to_a_folder_is_too_much(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (bundle / "more").symlink_to(tmp_path / "elsewhere")
+    assert "more: a link, not in manifest.json" in refused("verify", bundle)
 
 
 def test_an_archive_with_a_damaged_blob_is_found_though_its_sum_is_right(bundle: Path) -> None:
@@ -167,6 +174,53 @@ def test_a_signature_holds_until_the_manifest_changes_and_only_for_its_key(
     text = (bundle / "manifest.json").read_text()
     (bundle / "manifest.json").write_text(text + "\n")
     assert "or was changed since" in refused("verify", bundle, "--key", tmp_path / "ours.pub")
+
+
+def test_installing_says_whether_the_signature_was_checked(bundle: Path, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("OpenSSL's command is not here")
+    install = ("install", bundle, "--k3s", tmp_path / "k3s", "--only", "images")
+    assert "which is not signed" in airgap(*install).stdout
+    public = sign_with(tmp_path / "ours", bundle, "ED25519")
+    assert "signed, which was NOT checked: say by whom with --key" in airgap(*install).stdout
+    assert f"which is signed by the owner of {public}" in airgap(*install, "--key", public).stdout
+
+
+def sign_with(key: Path, bundle: Path, *kind: str) -> Path:
+    """Makes the key; returns its public half."""
+    public = key.with_suffix(".pub")
+    subprocess.run(["openssl", "genpkey", "-algorithm", *kind, "-out", key], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True)
+    done = airgap("sign", bundle, key)
+    assert done.returncode == 0, done.stderr
+    return public
+
+
+def plainly_verified(folder: Path) -> bool:
+    """By the commands that docs/operate.md gives for `ledge-bundle` and `public.pem`, as they stand there."""
+    text = (ROOT / "docs" / "operate.md").read_text()
+    (commands,) = [block for block in text.split("```sh\n")[1:] if block.startswith("openssl pkeyutl -verify")]
+    script = "set -e -o pipefail\n" + commands.partition("```")[0]
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True).returncode == 0
+
+
+def test_a_bundle_is_verified_by_plain_tools_as_documented(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("OpenSSL's command is not here")
+    bundle = write_bundle(tmp_path / "ledge-bundle")
+    assert not plainly_verified(tmp_path), "not signed"
+    public = sign_with(tmp_path / "ours", bundle, "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    public.rename(tmp_path / "public.pem")
+    assert plainly_verified(tmp_path)
+    (bundle / "more.py").touch()
+    assert not plainly_verified(tmp_path), "one file too much"
+    (bundle / "more.py").unlink()
+    assert plainly_verified(tmp_path)
+    values = bundle / "values" / "values-airgap.yaml"
+    values.write_text(values.read_text() + "#\n")
+    assert not plainly_verified(tmp_path), "a file was changed"
+    write_manifest(bundle, images_of(bundle))
+    assert not plainly_verified(tmp_path), "the manifest was changed to suit"
 
 
 def test_k3s_finds_the_images_and_the_node_its_models_and_nothing_is_done_twice(bundle: Path, tmp_path: Path) -> None:
