@@ -3,7 +3,8 @@
 #
 # With a Docker engine: built by it, on the official Python image, and left there. Without one: built by buildah, on a
 # base of Debian's packages (images/base.sh), and left in build/images: `oci`, a layout that shares layers, and
-# `ledge-images.tar`, the same in one file, which `ctr images import` and k3s take as it is.
+# `ledge-images.tar`, the same in one file, which `ctr images import` and k3s take as it is. A build of some images keeps
+# the others of the same version there, a build of all begins anew; either says what stays and what goes.
 #
 # Twice the same: wheels, base and time are fixed, so the same commit gives the same digests.
 set -euo pipefail
@@ -18,6 +19,7 @@ revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600}
 all=$(sed -n 's/^FROM .* AS \([a-z-]*\)$/\1/p' deploy/Dockerfile | grep -Ev '^(tools|kit|numeric|encoder|app)$|-gpu$')
 targets=${*:-$all}
+others=$([ $# = 0 ] && echo anew || echo keep)
 say() { printf '%s\n' "$*" >&2; }
 seconds() { say "$1: $(( $(date +%s) - $2 )) s"; }
 
@@ -72,7 +74,12 @@ with_buildah() {
       seconds "base made" "$started"
     fi
   fi
-  rm -rf "$layout" && mkdir -p "$layout"
+  mkdir -p "$layout"
+  if [ "$others" = keep ] && [ ! -f "$layout/index.json" ] && [ -f build/images/ledge-images.tar ]; then
+    tar --extract --file build/images/ledge-images.tar --directory "$layout"
+  fi
+  # shellcheck disable=SC2086
+  "$python" deploy/images/layout/kept.py "$others" "$layout" "$prefix" "$tag" $targets >&2
   for target in $targets; do
     started=$(date +%s)
     # No registry is asked, the build's network is the machine's own, and no daemon is needed.
@@ -85,8 +92,9 @@ with_buildah() {
   done
   "$python" deploy/images/layout/same_history.py "$layout"
   "$python" deploy/images/names.py "$layout"
-  tar --create --file build/images/ledge-images.tar --directory "$layout" --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
+  tar --create --file build/images/ledge-images.tar.partial --directory "$layout" --sort=name --mtime="@$SOURCE_DATE_EPOCH" \
     --owner=0 --group=0 --numeric-owner oci-layout index.json blobs
+  mv build/images/ledge-images.tar.partial build/images/ledge-images.tar
   "$python" deploy/images/sizes.py "$layout" --json build/images/sizes.json \
     --base-layers "$(buildah "${storage[@]}" inspect --type image --format '{{len .OCIv1.RootFS.DiffIDs}}' "$BASE")"
 }

@@ -110,6 +110,65 @@ def test_images_are_named_as_importers_look_for_them_in_one_order(layout: Path) 
     assert (layout / "index.json").read_bytes() == once
 
 
+def written_image(layout: Path, name: str, content: str) -> None:
+    """Adds an image as buildah pushes one, of a base that all share and a layer of its own."""
+    blobs = layout / "blobs" / "sha256"
+    blobs.mkdir(parents=True, exist_ok=True)
+
+    def keep(blob: bytes) -> dict[str, str]:
+        digest = hashlib.sha256(blob).hexdigest()
+        (blobs / digest).write_bytes(blob)
+        return {"digest": f"sha256:{digest}"}
+
+    labels = {"org.opencontainers.image.revision": "abcdef0123456789"}
+    config = keep(json.dumps({"config": {"Labels": labels}, "for": content}).encode())
+    manifest = keep(json.dumps({"config": config, "layers": [keep(b"base"), keep(content.encode())]}).encode())
+    index_file = layout / "index.json"
+    index = json.loads(index_file.read_text()) if index_file.exists() else {"manifests": []}
+    index["manifests"].append({**manifest, "annotations": {"org.opencontainers.image.ref.name": name}})
+    index_file.write_text(json.dumps(index))
+
+
+def names_in(layout: Path) -> list[str]:
+    manifests = json.loads((layout / "index.json").read_text())["manifests"]
+    return [entry["annotations"]["io.containerd.image.name"] for entry in manifests]
+
+
+def test_a_build_of_some_images_keeps_the_others_of_the_same_version(tmp_path: Path) -> None:
+    for name in ("us/gateway:2", "us/rag:2", "us/rag:1", "them/rag:2"):
+        written_image(tmp_path, name, name)
+    run("names.py", tmp_path)
+    kept = run("layout/kept.py", "keep", tmp_path, "us", "2", "gateway").splitlines()
+    assert sorted(kept) == [
+        "kept as it was: us/rag:2 of abcdef012345",
+        "no longer there: them/rag:2",
+        "no longer there: us/rag:1",
+    ]
+    assert names_in(tmp_path) == ["us/rag:2"]
+    contents = {path.read_bytes() for path in (tmp_path / "blobs" / "sha256").iterdir()}
+    assert {b"base", b"us/rag:2"} < contents
+    assert not {b"us/gateway:2", b"us/rag:1", b"them/rag:2"} & contents, "layers that nothing names go"
+    written_image(tmp_path, "us/gateway:2", "newer")
+    run("names.py", tmp_path)
+    assert names_in(tmp_path) == ["us/gateway:2", "us/rag:2"]
+
+
+def test_a_build_of_all_images_begins_anew_and_says_what_it_drops(tmp_path: Path) -> None:
+    anew = ("layout/kept.py", "anew", tmp_path, "us", "2", "gateway")
+    assert run(*anew) == "", "nothing is there yet"
+    written_image(tmp_path, "us/gateway:2", "gateway")
+    written_image(tmp_path, "us/llm-gpu:2", "llm")
+    assert run(*anew) == "no longer there: us/llm-gpu:2\n"
+    assert json.loads((tmp_path / "index.json").read_text())["manifests"] == []
+    assert not list((tmp_path / "blobs").glob("*/*"))
+
+
+def test_an_image_that_is_not_whole_is_not_kept(tmp_path: Path) -> None:
+    written_image(tmp_path, "us/rag:2", "rag")
+    (tmp_path / "blobs" / "sha256" / hashlib.sha256(b"rag").hexdigest()).unlink()
+    assert run("layout/kept.py", "keep", tmp_path, "us", "2", "llm") == "no longer there: us/rag:2\n"
+
+
 def test_the_same_image_of_two_builds_has_one_digest(tmp_path: Path) -> None:
     """All that buildah writes differently is which image it began a step from."""
     digests = []
