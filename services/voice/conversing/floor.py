@@ -84,7 +84,8 @@ class Floor:
 
     def recently_spoken(self) -> str:
         """What was heard of the answer that is spoken, and what is about to be."""
-        heard = (reply.spoken.until(round(reply.heard_ms) + SOON_MS) for reply in self._replies.values())
+        sounding = (reply for reply in self._replies.values() if reply.sounds)
+        heard = (reply.spoken.until(round(reply.heard_ms) + SOON_MS) for reply in sounding)
         return " ".join(heard)[-RECENT_CHARACTERS:]
 
     def was_begun_in_another(self, language: str) -> bool:
