@@ -63,8 +63,10 @@ def test_every_control_has_a_name_and_a_size_that_a_finger_can_hit(visitor: Visi
     expect(visitor.find("#state")).to_have_role("status")
     visitor.ask(QUESTION)
     visitor.expect_answer(ANSWER)
+    # What is shown while it is written is replaced once it is whole.
+    visitor.expect_state("idle")
     expect(visitor.find(".cite").first).to_be_visible()
-    for source in visitor.find(".cite, .source").all():
+    for source in visitor.find(":is(.cite, .source):visible").all():
         box = source.bounding_box()
         assert box is not None
         # What WCAG asks of what stands in a line of text.
