@@ -89,7 +89,7 @@ class EndUtterance(enum.Enum):
 class Told:
     event: Event
     heard_s: float
-    """How much audio had been heard when it happened."""
+    """How much audio had been heard when it was told."""
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class _Spoken:
     first_frame: int
     start_s: float
     end_s: float = 0.0
-    held: list[Told] | None = None
+    held: list[Event] | None = None
     """What is told of it once the words of the one before it are."""
 
 
@@ -288,17 +288,16 @@ class Listening:
     async def _tell(self, event: Event, of: _Spoken | None = None) -> None:
         """One after the other; of an utterance that is held, later."""
         async with self._telling:
-            told = Told(event, self.heard_s)
             if of is not None and of.held is not None:
-                of.held.append(told)
+                of.held.append(event)
             else:
-                await self._untold.put(told)
+                await self._untold.put(Told(event, self.heard_s))
 
     async def _tell_held(self, spoken: _Spoken) -> None:
         async with self._telling:
             held, spoken.held = spoken.held or [], None
-            for told in held:
-                await self._untold.put(told)
+            for event in held:
+                await self._untold.put(Told(event, self.heard_s))
 
     @property
     def _speech_until_s(self) -> float:
