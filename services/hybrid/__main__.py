@@ -49,7 +49,7 @@ def _big(config: HybridConfig, budget: Budget) -> Big | None:
             "tls_ca_file": config.big_tls_ca_file or config.tls_ca_file,
         }
     )
-    backend = Backend(connect(config.big_address, shown, llm_pb2.DESCRIPTOR))
+    backend = Backend(connect(config.big_address, shown, llm_pb2.DESCRIPTOR, dispensable=True))
     return Big(backend, budget, config.big_first_token_s, config.big_max_tokens)
 
 

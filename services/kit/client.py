@@ -4,10 +4,13 @@ Round robin over all addresses of a name, looked up again every second (gRPC's o
 30 s fail hundreds of calls in a rolling restart). Unary calls that the contract
 marks idempotent are retried on UNAVAILABLE. Deadline, request id, tenant, label and
 trace of the call being served travel with every call made for it; cancelling the task
-cancels the calls below it.
+cancels the calls below it. Where calls wait for a peer, its health is watched, so none
+goes to one that loads or drains.
 """
 
 import json
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -76,18 +79,32 @@ class Channel(grpc.aio.Channel):
     """A gRPC channel whose calls belong to the call being served in the same task. Share one per peer."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, api_key: str | None, cap_s: float | None, slack_s: float, waits: bool = False
+        self, channel: grpc.aio.Channel, api_key: str | None, cap_s: float | None, slack_s: float, wait_s: float = 0
     ) -> None:
         """Args:
-        waits: whether calls wait, within their deadline, while nobody is there; else they fail at once.
+        wait_s: how long after nobody was found there calls still wait, within their deadline; then they fail at once.
         """
-        self.waits = waits
+        self._wait_s = wait_s
+        self._away_since_s: float | None = None
         self.watch: Callable[[str, Any], None] | None = None
         """Told of every call as it begins: its method, `/package.Service/Method`, and the call."""
         self._channel = channel
         self._authorization = [("authorization", f"Bearer {api_key}")] if api_key else []
         self._cap_s = cap_s
         self._slack_s = slack_s
+
+    @property
+    def waits(self) -> bool:
+        """Whether a call that begins now waits, within its deadline, should nobody be there."""
+        if not self._wait_s:
+            return False
+        if self._channel.get_state() is grpc.ChannelConnectivity.READY:
+            self._away_since_s = None
+            return True
+        now_s = time.monotonic()
+        if self._away_since_s is None:
+            self._away_since_s = now_s
+        return now_s - self._away_since_s < self._wait_s
 
     def timeout_s(self, asked_s: float | None) -> float | None:
         """Seconds for a call: the least of what is asked, the cap, and what the call being served has left."""
@@ -141,14 +158,16 @@ class Channel(grpc.aio.Channel):
         await self._channel.channel_ready()
 
 
-def connect(address: str, config: ServiceConfig, *contracts: FileDescriptor) -> Channel:
+def connect(address: str, config: ServiceConfig, *contracts: FileDescriptor, dispensable: bool = False) -> Channel:
     """Opens a channel to a peer. Returns at once; the connection is made with the first call.
 
     Args:
         address: `host:port`, or any gRPC target.
         config: TLS, key and limits of the calling service.
         contracts: descriptors of the peer's proto files; they say which calls may be retried.
+        dispensable: work goes on without this peer, so it is not waited for unless the config names its address.
     """
+    wait_s = math.inf if address in config.awaited_peers else 0.0 if dispensable else config.peer_wait_s
     key = config.peer_api_key.get_secret_value() if config.peer_api_key else None
     channel = open_channel(
         address,
@@ -157,9 +176,9 @@ def connect(address: str, config: ServiceConfig, *contracts: FileDescriptor) -> 
         private_key=config.tls_key_file.read_bytes() if config.tls_key_file else None,
         max_message_bytes=config.max_message_bytes,
         contracts=contracts,
+        health_watched=wait_s > 0,
     )
-    waits = address in config.awaited_peers
-    return Channel(channel, key, config.call_timeout_s, config.deadline_slack_s, waits)
+    return Channel(channel, key, config.call_timeout_s, config.deadline_slack_s, wait_s)
 
 
 def open_channel(
@@ -170,10 +189,11 @@ def open_channel(
     private_key: bytes | None = None,
     max_message_bytes: int = 16 * 2**20,
     contracts: Sequence[FileDescriptor] = (),
+    health_watched: bool = False,
 ) -> grpc.aio.Channel:
     """The bare channel under `connect`, for programs that serve no call themselves. `ca` given: TLS."""
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", service_config(*contracts)),
+        ("grpc.service_config", service_config(*contracts, health_watched=health_watched)),
         ("grpc.dns_min_time_between_resolutions_ms", 1000),
         ("grpc.max_reconnect_backoff_ms", 1000),
         ("grpc.initial_reconnect_backoff_ms", 100),
@@ -192,8 +212,12 @@ def open_channel(
     return grpc.aio.secure_channel(address, credentials, options=options)
 
 
-def service_config(*contracts: FileDescriptor) -> str:
-    """gRPC's service config as JSON: round robin, and the retry policy for each idempotent unary call."""
+def service_config(*contracts: FileDescriptor, health_watched: bool = False) -> str:
+    """gRPC's service config as JSON: round robin, and the retry policy for each idempotent unary call.
+
+    Args:
+        health_watched: calls go only to servers whose health says that they serve the first contract's first service.
+    """
     names = [
         {"service": service.full_name, "method": method.name}
         for contract in contracts
@@ -204,6 +228,8 @@ def service_config(*contracts: FileDescriptor) -> str:
     config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if names:
         config["methodConfig"] = [{"name": names, "retryPolicy": RETRY_POLICY}]
+    if health_watched:
+        config["healthCheckConfig"] = {"serviceName": next(iter(contracts[0].services_by_name.values())).full_name}
     return json.dumps(config)
 
 

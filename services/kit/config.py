@@ -92,7 +92,11 @@ class ServiceConfig(BaseSettings):
     """Longest deadline given to a call of another service."""
     awaited_peers: Annotated[CommaList, BeforeValidator(split_commas)] = ()
     """Addresses of services, comma-separated, that calls wait for within their deadline while nobody is there: of one
-    that is replaced rather than rolled, or that sleeps until it is wanted. Calls of the others fail at once."""
+    that is replaced rather than rolled, or that sleeps until it is wanted."""
+    peer_wait_s: float = Field(0.0, ge=0, le=3600)
+    """For how long after a peer was found away calls of it still wait for it, within their deadline, in seconds: so a
+    restart fails nobody, and a peer that stays away is told at once. Above 0, peers that load or drain count as away. A
+    peer without which work goes on is never waited for. 0: nor is any other but `LEDGE_AWAITED_PEERS`."""
 
     loading_lease: str | None = Field(None, pattern="^[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?$")
     """Begin of the names of the Leases in Kubernetes that this pod holds, one a GPU, while it loads its model: so no

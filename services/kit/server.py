@@ -74,6 +74,31 @@ class _Gate(grpc.GenericRpcHandler):
         return self._handlers.get(method)
 
 
+class _Health(health.aio.HealthServicer):
+    """Lets its watchers go when the server ends, which would wait for them as for any call in flight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watching: set[asyncio.Task[None]] = set()
+        self._ended = False
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        self._watching.add(watching)
+        try:
+            await watching
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise
+        finally:
+            self._watching.discard(watching)
+
+    def end(self) -> None:
+        self._ended = True
+        for watching in self._watching:
+            watching.cancel()
+
+
 async def _refuse_while_loading(_requests: Any, _context: Any) -> AsyncIterator[Any]:
     raise NotReady("the service is loading its model")
     yield
@@ -90,7 +115,7 @@ class Server:
         self._gate = _Gate(
             frozenset(f"/{service.full_name}/{method.name}" for service in services for method in service.methods)
         )
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
         self._service: Service | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._plain_health: grpc.aio.Server | None = None
@@ -156,6 +181,7 @@ class Server:
 
     async def close(self, drain_s: float = 0) -> None:
         """Ends all that `start` began, also where `load` failed: a server that is merely dropped complains of it."""
+        self._health.end()
         await self._grpc.stop(drain_s)
         if self._service is not None:
             await self._service.close()

@@ -15,7 +15,7 @@ class Peers:
     def __init__(self, config: RagConfig) -> None:
         embedding = connect(config.embedding_address, config, embedding_pb2.DESCRIPTOR)
         retrieval = connect(config.retrieval_address, config, retrieval_pb2.DESCRIPTOR)
-        reranking = connect(config.reranking_address, config, reranking_pb2.DESCRIPTOR)
+        reranking = connect(config.reranking_address, config, reranking_pb2.DESCRIPTOR, dispensable=True)
         llm = connect(config.llm_address, config, llm_pb2.DESCRIPTOR)
         self._channels = (embedding, retrieval, reranking, llm)
         self.embedding = embedding_pb2_grpc.EmbeddingServiceStub(embedding)

@@ -36,8 +36,8 @@ class VoiceConfig(ServiceConfig):
     ahead_ms: int = Field(3000, ge=200, le=60_000)
     """How far audio is sent ahead of what is heard. Less: an interruption wastes less; more: a bad network is covered
     for longer."""
-    interrupt_ms: int = Field(192, ge=96, le=2000)
-    """Speech that silences an answer; `asr` tells every 96 ms. What then proves to be a cough or a "mm-hm" lets it
+    interrupt_ms: int = Field(160, ge=96, le=2000)
+    """Speech that silences an answer; `asr` tells every 32 ms. What then proves to be a cough or a "mm-hm" lets it
     go on."""
     one_word_interrupts: bool = False
     """Whether one word alone ends an answer, whatever it is. Off: it goes on after a word that is short, no command

@@ -88,6 +88,13 @@ def test_callers_wait_for_whom_is_replaced_and_for_whom_sleeps_and_for_nobody_el
     assert rendered.environment("gateway")["LEDGE_AWAITED_PEERS"] == "ledge-llm-steady:50051"
 
 
+def test_callers_wait_a_while_for_whom_restarts() -> None:
+    rendered = render({"services": {"rag": {"peerWaitSeconds": 0}}})
+    assert rendered.environment("gateway")["LEDGE_PEER_WAIT_S"] == "30"
+    assert rendered.environment("rag")["LEDGE_PEER_WAIT_S"] == "0"
+    assert "LEDGE_PEER_WAIT_S" not in rendered.environment("embedding")
+
+
 def test_a_budget_for_disruptions_comes_with_the_second_pod() -> None:
     assert render().of("PodDisruptionBudget") == {}
     assert set(render({"services": {"asr": {"replicas": 2}}}).of("PodDisruptionBudget")) == {"ledge-asr"}

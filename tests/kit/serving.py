@@ -45,7 +45,7 @@ class Serving:
 @asynccontextmanager
 async def serving(client: ServiceConfig | None = None, **settings: Any) -> AsyncIterator[Serving]:
     """Starts a probe on a free port; the channel is the kit's own."""
-    config = ServiceConfig(settle_s=0, drain_s=5, **settings)
+    config = ServiceConfig(**{"settle_s": 0, "drain_s": 5, **settings})
     server = Server("probe", config, pb.DESCRIPTOR)
     await server.start()
     probe = Probe(client or config)

@@ -9,7 +9,8 @@ from ledge.rag.v1 import rag_pb2
 
 from services.kit.client import connect, service_config
 from services.kit.config import ServiceConfig
-from tests.kit.probe import ask
+from services.kit.server import Server
+from tests.kit.probe import Probe, ask
 from tests.kit.serving import failure_of, serving
 
 
@@ -92,6 +93,68 @@ async def test_an_awaited_peer_is_not_awaited_beyond_the_deadline() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await rpc.LlmServiceStub(waiting).Chat(ask("sleep 0"), timeout=0.5)
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_call_of_a_peer_that_was_just_there_waits_until_it_is_there_again() -> None:
+    async with serving() as gone:
+        address, port = gone.address, gone.server.port
+    async with connect(address, ServiceConfig(peer_wait_s=20), pb.DESCRIPTOR) as channel:
+        stub = rpc.LlmServiceStub(channel)
+        calls = [stub.Chat(ask("sleep 0"), timeout=20.0) for _ in range(3)]
+        async with serving(port=port):
+            assert len(await asyncio.gather(*calls)) == 3
+        calls = [stub.Chat(ask("sleep 0"), timeout=20.0) for _ in range(3)]
+        async with serving(port=port):
+            assert len(await asyncio.gather(*calls)) == 3
+
+
+async def test_a_peer_that_loads_gets_no_call_until_it_serves() -> None:
+    server = Server("probe", ServiceConfig(settle_s=0), pb.DESCRIPTOR)
+    await server.start()
+    probe = Probe(ServiceConfig())
+    async with connect(f"127.0.0.1:{server.port}", ServiceConfig(peer_wait_s=20), pb.DESCRIPTOR) as channel:
+        call = rpc.LlmServiceStub(channel).Chat(ask("sleep 0"), timeout=20.0)
+        async with connect(f"127.0.0.1:{server.port}", ServiceConfig(), pb.DESCRIPTOR) as unaware:
+            error = await failure_of(rpc.LlmServiceStub(unaware).Chat(ask("sleep 0"), timeout=20.0))
+            assert "loading" in str(error.details())
+        assert not call.done()
+
+        async def build() -> Probe:
+            return probe
+
+        await server.load(build)
+        await call
+    await server.stop()
+
+
+async def test_a_peer_that_stays_away_is_told_at_once() -> None:
+    async with serving() as gone:
+        address = gone.address
+    async with connect(address, ServiceConfig(peer_wait_s=0.2), pb.DESCRIPTOR) as channel:
+        stub = rpc.LlmServiceStub(channel)
+        first = await failure_of(stub.Chat(ask("sleep 0"), timeout=0.5))
+        assert first.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        second = await failure_of(stub.Chat(ask("sleep 0"), timeout=20.0))
+        assert second.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_peer_without_which_work_goes_on_is_not_awaited() -> None:
+    async with serving() as gone:
+        address = gone.address
+    config = ServiceConfig(peer_wait_s=20)
+    async with connect(address, config, pb.DESCRIPTOR, dispensable=True) as channel:
+        error = await failure_of(rpc.LlmServiceStub(channel).Chat(ask("sleep 0"), timeout=20.0))
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_server_that_ends_does_not_wait_for_those_who_watch_its_health() -> None:
+    async with (
+        serving(drain_s=600) as probe,
+        connect(probe.address, ServiceConfig(peer_wait_s=20), pb.DESCRIPTOR) as channel,
+    ):
+        await rpc.LlmServiceStub(channel).Chat(ask("sleep 0"), timeout=20.0)
+        async with asyncio.timeout(30):
+            await probe.server.close(600)
 
 
 async def test_a_call_with_effects_is_never_sent_twice() -> None:

@@ -22,7 +22,8 @@ INTERRUPTIONS = (
     "wait how much does the ticket cost",
     "thank you what about the other house",
 )
-BACKCHANNELS = ("mm hm", "okay", "yeah")
+BACKCHANNELS = ("um hum", "uh huh", "okay", "yeah")
+"""flite reads "mm-hm" as letters ("em aitch em"); the first two have its sounds."""
 COUGH_S = 0.16
 INTO_ANSWER_S = 1.2
 """Of the answer that is heard before somebody speaks into it."""

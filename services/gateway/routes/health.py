@@ -54,7 +54,8 @@ def _as_the_blueprint_has_it(answers: Iterable[tuple[str, str, float]]) -> dict[
 async def service_state(name: str, stub: Any) -> str:
     """What a service says of its health, or why it says nothing."""
     try:
-        response = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=ASK_TIMEOUT_S)
+        request = health_pb2.HealthCheckRequest(service=name)
+        response = await stub.Check(request, timeout=ASK_TIMEOUT_S, wait_for_ready=False)
     except grpc.aio.AioRpcError as error:
         return error.code().name
     return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)

@@ -49,7 +49,7 @@ class Rules:
     """Words that stay the same for so long begin an answer while somebody still speaks; once a turn. None: never."""
     one_word_interrupts: bool = False
     """Whether any word ends an answer; else one alone must be a command, a question, or long."""
-    interrupt_ms: int = 192
+    interrupt_ms: int = 160
     """Speech that silences an answer, though it may be a cough."""
     early_interrupt_ms: int = 400
     """The same while echo is not cancelled yet: in the first second of an answer."""

@@ -28,6 +28,7 @@
 {{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) $address -}}
 {{-   if include "ledge.isAwaited" $callee }}{{ $awaited = append $awaited $address }}{{ end -}}
 {{- end -}}
+{{- if $service.peers }}{{ $_ := set $env "LEDGE_PEER_WAIT_S" (toString $service.peerWaitSeconds) }}{{ end -}}
 {{- if $awaited }}{{ $_ := set $env "LEDGE_AWAITED_PEERS" ($awaited | uniq | join ",") }}{{ end -}}
 {{- if and (eq $service.module "gateway") (include "ledge.wokenServices" (dict "services" $services) | fromYamlArray) -}}
 {{-   $_ := set $env "LEDGE_SCALER_PORT" "50053" -}}
