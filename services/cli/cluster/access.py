@@ -32,7 +32,7 @@ _LISTS = {
 
 
 class Cluster:
-    """The cluster of a kubeconfig's context, and one namespace of it. One thread at a time."""
+    """The cluster of a kubeconfig's context, and one namespace of it. Any thread may read."""
 
     def __init__(self, namespace: str | None = None, context: str | None = None) -> None:
         """Args as `services.kit.kubernetes_access.connect` has them; a namespace goes before the context's."""

@@ -1,7 +1,8 @@
 """Ports of this machine that lead to a release's pods, through the cluster's API: whoever may forward needs no Ingress.
 
 Each connection is one of its own to a pod that is ready now, so when a pod goes the next connection goes to the next
-pod; those it had end, as they would without this, and clients connect again.
+pod; those it had end, as they would without this, and clients connect again. None waits for another: each finds its
+pod, and is carried, in a thread of its own.
 """
 
 import contextlib
@@ -10,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from services.cli.cluster.access import INSTANCE, Cluster
 from services.cli.cluster.snapshot import COMPONENT, condition, name_of
+from services.cli.cluster.tunnel import Tunnel, dial
 from services.kit.errors import EngineFailed, LedgeError, NotReady
 from services.kit.kubernetes_access import told
 
@@ -21,7 +22,8 @@ POD_WAIT_S = 60.0
 """How long a connection waits for a pod that is ready."""
 LOOK_EVERY_S = 1.0
 MOST_CONNECTIONS = 256
-_PIECE_BYTES = 64 * 2**10
+MOST_LOOKS = 4
+"""Of connections that ask for pods at the same time."""
 
 
 @dataclass
@@ -29,7 +31,6 @@ class Forward:
     """One local port and the service behind it. Threads of its own; `close` ends it and every connection."""
 
     cluster: Cluster
-    """Of this forward alone."""
     release: str
     service: str
     pod_port: int
@@ -37,8 +38,11 @@ class Forward:
     port: int = 0
     """0: any free one, told when it listens."""
     _listener: socket.socket | None = None
-    _open: set[socket.socket] = field(default_factory=set)
+    _open: dict[socket.socket, Tunnel | None] = field(default_factory=dict)
+    """Caller → the way to a pod, once it is found."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Over what is kept here; never held over a call of the cluster."""
+    _looks: threading.Semaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_LOOKS))
     _pod: str = ""
     _is_closed: bool = False
 
@@ -64,8 +68,8 @@ class Forward:
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         with self._lock:
-            for each in self._open:
-                _end(each)
+            for caller, tunnel in self._open.items():
+                _end(caller, tunnel)
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._is_closed:
@@ -74,43 +78,59 @@ class Forward:
             except OSError:
                 return
             with self._lock:
-                if len(self._open) >= MOST_CONNECTIONS:
+                if len(self._open) >= MOST_CONNECTIONS and not self._end_a_half_closed():
                     caller.close()
                     continue
-                self._open.add(caller)
+                self._open[caller] = None
             threading.Thread(target=self._serve, args=(caller,), name="forward-connection", daemon=True).start()
 
     def _serve(self, caller: socket.socket) -> None:
+        tunnel = None
         try:
-            pod = self._dial()
-            try:
-                back = threading.Thread(target=_pump, args=(pod, caller), name="forward-back", daemon=True)
-                back.start()
-                _pump(caller, pod)
-                back.join()
-            finally:
-                pod.close()
+            tunnel = self._dial()
+            with self._lock:
+                self._open[caller] = tunnel
+                if self._is_closed:
+                    return
+            tunnel.carry(caller)
         except LedgeError as error:
             self.tell(f"{self.service}: {error.message}")
         finally:
             with self._lock:
-                self._open.discard(caller)
+                self._open.pop(caller, None)
             caller.close()
+            if tunnel is not None:
+                tunnel.close()
 
-    def _dial(self) -> Any:
-        """A connection to a pod that is ready, which takes what a socket takes."""
+    def _end_a_half_closed(self) -> bool:
+        """Makes room: the caller who has said nothing more for longest is most likely gone."""
+        waiting = [
+            (tunnel.half_closed_s, caller)
+            for caller, tunnel in self._open.items()
+            if tunnel is not None and tunnel.half_closed_s is not None
+        ]
+        if not waiting:
+            return False
+        _, caller = min(waiting, key=lambda each: each[0])
+        _end(caller, self._open.pop(caller))
+        return True
+
+    def _dial(self) -> Tunnel:
+        """A connection to a pod that is ready."""
         ends_s = time.monotonic() + POD_WAIT_S
         while True:
-            with self._lock:
-                try:
-                    return self._to(self._ready_pod())
-                except NotReady:
-                    if time.monotonic() >= ends_s or self._is_closed:
-                        raise
+            try:
+                pod = self._ready_pod()
+                with told(f"create pods/portforward in {self.cluster.namespace}", self.cluster.host):
+                    return dial(self.cluster.client, self.cluster.namespace, pod, self.pod_port)
+            except NotReady:
+                if time.monotonic() >= ends_s or self._is_closed:
+                    raise
             time.sleep(LOOK_EVERY_S)
 
     def _ready_pod(self) -> str:
-        pods = self.cluster.objects("pods", f"{INSTANCE}={self.release},{COMPONENT}={self.service}")
+        with self._looks:
+            pods = self.cluster.objects("pods", f"{INSTANCE}={self.release},{COMPONENT}={self.service}")
         ready = [
             name_of(pod)
             for pod in pods
@@ -118,46 +138,19 @@ class Forward:
         ]
         if not ready:
             raise NotReady(f"no pod is ready: `ledge status --cluster --namespace {self.cluster.namespace}` says why")
-        if self._pod not in ready:
-            if self._pod:
-                self.tell(f"{self.service}: {self._pod} is gone, {ready[0]} takes over")
-            self._pod = ready[0]
-        return self._pod
-
-    def _to(self, pod: str) -> Any:
-        from kubernetes import client
-        from kubernetes.client.exceptions import ApiException
-        from kubernetes.stream import portforward
-
-        what = f"create pods/portforward in {self.cluster.namespace}"
-        with told(what, self.cluster.host):
-            try:
-                api = client.CoreV1Api(self.cluster.client)
-                forward = portforward(
-                    api.connect_get_namespaced_pod_portforward, pod, self.cluster.namespace, ports=str(self.pod_port)
-                )
-            except ApiException as error:
-                # The client tells of a refused handshake by words alone.
-                if "403" in str(error.reason):
-                    raise ApiException(status=403, reason=error.reason) from error
-                raise NotReady(f"{pod} cannot be reached: {error.reason}") from error
-        found = forward.socket(self.pod_port)
-        found.setblocking(True)
-        return found
+        with self._lock:
+            before = self._pod
+            if before not in ready:
+                self._pod = ready[0]
+            pod = self._pod
+        if before and pod != before:
+            self.tell(f"{self.service}: {before} is gone, {pod} takes over")
+        return pod
 
 
-def _pump(source: Any, sink: Any) -> None:
-    """Passes on what comes until one side ends; then both do."""
-    try:
-        while piece := source.recv(_PIECE_BYTES):
-            sink.sendall(piece)
-    except OSError:
-        pass
-    finally:
-        _end(source)
-        _end(sink)
-
-
-def _end(side: Any) -> None:
+def _end(caller: socket.socket, tunnel: Tunnel | None) -> None:
+    """What carries between them then ends of itself."""
     with contextlib.suppress(OSError):
-        side.shutdown(socket.SHUT_RDWR)
+        caller.shutdown(socket.SHUT_RDWR)
+    if tunnel is not None:
+        tunnel.end()

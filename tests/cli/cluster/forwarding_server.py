@@ -4,9 +4,11 @@ after the handshake      channel 0 and channel 1 each begin with the port, two b
 then, either way         channel 0: data; channel 1: an error, from the server alone
 """
 
+import contextlib
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,16 +35,26 @@ class ForwardingServer(ApiServer):
         self.targets: dict[str, int] = {}
         """pod → the port behind it, whichever was asked for."""
         self.may_forward = True
+        self.hanging: dict[str, threading.Event] = {}
+        """pod → what its connections wait for before they are made."""
+        self.hangs = threading.Event()
+        """Set when one does."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     port = 0
+    scheme = "http"
 
     def respond(self, _connection: ServerConnection, request: Any) -> Response | None:
         url = urlsplit(request.path)
-        if _PATH.fullmatch(url.path):
+        if found := _PATH.fullmatch(url.path):
+            if found[1] in self.hanging:
+                self.hangs.set()
+                self.hanging[found[1]].wait()
+            if request.headers.get("Authorization") != "Bearer anything":
+                return _json(401, {"message": "Unauthorized"})
             return None if self.may_forward else _json(403, {"message": "pods/portforward is forbidden"})
         return _json(*self.answer("GET", url.path, parse_qs(url.query), {}))
 
@@ -54,7 +66,12 @@ class ForwardingServer(ApiServer):
         port = int(parse_qs(url.query)["ports"][0]).to_bytes(2, "little")
         for channel in (b"\0", b"\1"):
             connection.send(channel + port)
-        with socket.create_connection(("127.0.0.1", self.targets[found[1]])) as pod:
+        try:
+            pod = socket.create_connection(("127.0.0.1", self.targets[found[1]]))
+        except OSError as error:
+            connection.send(b"\1" + f"error forwarding port to pod {found[1]}: {error.strerror}".encode())
+            return
+        with pod:
             back = threading.Thread(target=_send, args=(pod, connection), daemon=True)
             back.start()
             try:
@@ -63,18 +80,21 @@ class ForwardingServer(ApiServer):
                     pod.sendall(message[1:])
             except (ConnectionClosed, OSError):
                 pass
-            pod.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                pod.shutdown(socket.SHUT_RDWR)
             back.join()
 
 
 @contextmanager
-def forwarding_server() -> Iterator[ForwardingServer]:
+def forwarding_server(tls: ssl.SSLContext | None = None) -> Iterator[ForwardingServer]:
     """Listens while the block runs."""
     api = ForwardingServer()
+    api.scheme = "https" if tls else "http"
     with serve(
         api.forward,
         "127.0.0.1",
         0,
+        ssl=tls,
         process_request=api.respond,
         subprotocols=["v4.channel.k8s.io"],  # type: ignore[list-item]
     ) as server:
