@@ -1,12 +1,14 @@
 """Pushes the images of an archive to a registry, by OCI's distribution protocol; what is there is not sent again.
 
-Credentials are those of `docker login` or `podman login`, or LEDGE_REGISTRY_USER and LEDGE_REGISTRY_PASSWORD.
+Credentials are those of `docker login` or `podman login`, or LEDGE_REGISTRY_USER and LEDGE_REGISTRY_PASSWORD. They,
+and tokens given for them, go by TLS, or to this machine itself.
 """
 
 from __future__ import annotations
 
 import base64
 import http.client
+import ipaddress
 import json
 import os
 import re
@@ -42,8 +44,8 @@ class Registry:
         if match is None:
             raise RefusedError(f"{place!r} is no registry: name it like registry.example.com:5000/ai")
         self.host, self.folder = match[1], match[2].strip("/")
-        self._plain_http = plain_http
-        self._tls = None if plain_http else ssl.create_default_context(cafile=str(authority) if authority else None)
+        self._scheme = "http" if plain_http else "https"
+        self._tls = ssl.create_default_context(cafile=str(authority) if authority else None)
         self._authorization: dict[str, str] = {}
 
     def push(self, archive: OciArchive, image: Image) -> str:
@@ -70,7 +72,7 @@ class Registry:
             return
         answer = self._call("POST", f"/v2/{repository}/blobs/uploads/", repository, {"Content-Length": "0"})
         self._expect(answer, {202}, f"the upload of {blob.digest}")
-        where = urlsplit(urljoin(f"{self._scheme}://{self.host}/", answer.headers.get("location", "")))
+        where = urlsplit(urljoin(f"{self._origin}/", answer.headers.get("location", "")))
         if where.netloc != self.host:
             raise RefusedError(f"{self.host} wants uploads sent to {where.netloc}: push to that registry by name")
         query = "&".join(part for part in (where.query, urlencode({"digest": blob.digest})) if part)
@@ -87,27 +89,32 @@ class Registry:
         headers: Mapping[str, str] | None = None,
         body: bytes | IO[bytes] | None = None,
     ) -> Answer:
-        answer = self._send(self.host, method, path, {**(headers or {}), **self._authorization}, body)
+        answer = self._send(self._origin, method, path, {**(headers or {}), **self._authorization}, body)
         if answer.status == 401 and not isinstance(body, bytes | None):
             raise RefusedError(f"{self.host} does not let these credentials write to {repository}")
         if answer.status == 401:
             self._authorization = self._authorized(answer.headers.get("www-authenticate", ""), repository)
-            answer = self._send(self.host, method, path, {**(headers or {}), **self._authorization}, body)
+            answer = self._send(self._origin, method, path, {**(headers or {}), **self._authorization}, body)
         return answer
 
     def _authorized(self, challenge: str, repository: str) -> dict[str, str]:
         """As the registry asks for it: the password itself, or a token that another server gives for it."""
         basic = _credentials(self.host)
+        if basic:
+            _refuse_if_overheard(self._origin)
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and basic:
             return {"Authorization": f"Basic {basic}"}
         if kind.lower() == "bearer":
             asked = dict(re.findall(r'(\w+)="([^"]*)"', rest))
             realm = urlsplit(asked.get("realm", ""))
-            if realm.scheme == "https" or self._plain_http:
+            if realm.scheme in ("https", self._scheme) and realm.netloc:
+                where = f"{realm.scheme}://{realm.netloc}"
+                if basic:
+                    _refuse_if_overheard(where)
                 query = urlencode({"service": asked.get("service", ""), "scope": f"repository:{repository}:pull,push"})
                 headers = {"Authorization": f"Basic {basic}"} if basic else {}
-                answer = self._send(realm.netloc, "GET", f"{realm.path}?{query}", headers, None)
+                answer = self._send(where, "GET", f"{realm.path}?{query}", headers, None)
                 if answer.status == 200:
                     told = json.loads(answer.body)
                     return {"Authorization": f"Bearer {told.get('token') or told['access_token']}"}
@@ -117,11 +124,12 @@ class Registry:
         )
 
     def _send(
-        self, host: str, method: str, path: str, headers: Mapping[str, str], body: bytes | IO[bytes] | None
+        self, origin: str, method: str, path: str, headers: Mapping[str, str], body: bytes | IO[bytes] | None
     ) -> Answer:
+        scheme, _, host = origin.partition("://")
         connection = (
             http.client.HTTPConnection(host, timeout=TIMEOUT_S)
-            if self._tls is None
+            if scheme == "http"
             else http.client.HTTPSConnection(host, timeout=TIMEOUT_S, context=self._tls)
         )
         try:
@@ -140,8 +148,25 @@ class Registry:
             raise RefusedError(f"{self.host} does not take {what}: {answer.status} {told}")
 
     @property
-    def _scheme(self) -> str:
-        return "http" if self._plain_http else "https"
+    def _origin(self) -> str:
+        return f"{self._scheme}://{self.host}"
+
+
+def _refuse_if_overheard(origin: str) -> None:
+    """Before a password or what was given for it is sent there."""
+    where = urlsplit(origin)
+    if where.scheme == "https":
+        return
+    name = where.hostname or ""
+    try:
+        is_here = name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise RefusedError(
+            f"{where.netloc} asks who pushes, and by HTTP whoever is on the way would read the password: give that "
+            "registry TLS (--authority names its certificate authority) and leave --plain-http off"
+        )
 
 
 def _credentials(host: str) -> str:

@@ -21,6 +21,10 @@ class SmallRegistry(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
         self.uploaded: list[str] = []
+        self.realm = f"http://{self.place}"
+        """Where tokens are given."""
+        self.told: list[str] = []
+        """What callers said of themselves."""
 
     @property
     def place(self) -> str:
@@ -49,6 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         basic = base64.b64encode(self.server.user.encode()).decode()
+        self._note()
         if self.headers.get("Authorization") != f"Basic {basic}":
             self._answer(401, {})
         else:
@@ -84,10 +89,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.uploaded.append(digest)
         self._answer(201, {})
 
+    def _note(self) -> None:
+        if said := self.headers.get("Authorization"):
+            self.server.told.append(said)
+
     def _may_come_in(self) -> bool:
+        self._note()
         if not self.server.user or self.headers.get("Authorization") == f"Bearer {self.TOKEN}":
             return True
-        realm = f'Bearer realm="http://{self.server.place}/token",service="small"'
+        realm = f'Bearer realm="{self.server.realm}/token",service="small"'
         self._answer(401, {"WWW-Authenticate": realm})
         return False
 

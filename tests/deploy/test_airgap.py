@@ -294,6 +294,31 @@ def test_a_registry_that_asks_who_pushes_is_told(bundle: Path) -> None:
         assert len(registry.manifests) == 2
 
 
+@pytest.mark.parametrize("elsewhere", ["the registry", "who gives the tokens"])
+def test_a_password_is_not_sent_by_plain_http_to_another_machine(bundle: Path, elsewhere: str) -> None:
+    with small_registry("kiosk:secret") as registry:
+        # This machine as well, under an address that is not known to be it.
+        other = registry.place.replace("127.0.0.1", "0.0.0.0")
+        place = other if elsewhere == "the registry" else registry.place
+        registry.realm = f"http://{other}"
+        told = refused(
+            *("install", bundle, "--registry", place, "--plain-http", "--only", "images"),
+            LEDGE_REGISTRY_USER="kiosk",
+            LEDGE_REGISTRY_PASSWORD="secret",
+        )
+        assert f"{other} asks who pushes, and by HTTP whoever is on the way would read the password" in told
+        assert registry.told == []
+
+
+def test_who_gives_tokens_by_tls_is_never_asked_without(bundle: Path) -> None:
+    with small_registry("kiosk:secret") as registry:
+        registry.realm = f"https://{registry.place}"
+        push = ("install", bundle, "--registry", registry.place, "--plain-http", "--only", "images")
+        told = refused(*push, LEDGE_REGISTRY_USER="kiosk", LEDGE_REGISTRY_PASSWORD="secret")
+        assert "cannot be reached" in told
+        assert registry.told == []
+
+
 def test_a_registry_that_is_not_there_is_named(bundle: Path) -> None:
     told = refused("install", bundle, "--registry", "127.0.0.1:9", "--plain-http", "--only", "images")
     assert "127.0.0.1:9 cannot be reached" in told
