@@ -84,6 +84,7 @@ def test_what_loads_on_one_gpu_never_loads_at_once_and_needs_no_more_than_the_ch
     manifest = release.cluster.helm(
         *("template", release.name, str(release.chart), "-n", release.namespace, "-f", str(release.values)),
         *(*gpu("timeSlicing", 1), "--set", "gpu.loadingTurns.enabled=true", "-s", "templates/serviceaccount.yaml"),
+        *("--set", "services.llm.image.variant=gpu,services.embedding.image.variant=gpu"),
     )
     of_it = [each for each in yaml.safe_load_all(manifest) if each["metadata"]["name"].endswith("-loading")]
     assert {each["kind"] for each in of_it} == {"ServiceAccount", "Role", "RoleBinding"}

@@ -11,6 +11,8 @@ ACCOUNT = f"{RELEASE}-loading"
 def taking_turns(**memory_mib: int) -> dict[str, Any]:
     values = sharing("shared", **memory_mib)
     values["gpu"]["loadingTurns"] = {"enabled": True, "waitSeconds": 600}
+    for service in memory_mib:
+        values["services"][service]["image"] = {"variant": "gpu"}
     return values
 
 
@@ -65,6 +67,21 @@ def test_the_time_to_wait_comes_on_top_of_the_time_to_start() -> None:
 
 def test_turns_without_gpus_are_refused() -> None:
     assert "gpu.mode is none" in refusal({"gpu": {"loadingTurns": {"enabled": True}}})
+
+
+def test_turns_in_an_image_that_cannot_take_them_are_refused() -> None:
+    values = taking_turns(llm=10_000, embedding=2_000)
+    values["services"]["embedding"]["image"] = {"variant": ""}
+    told = refusal(values)
+    assert "services.embedding loads in turns" in told
+    assert "set services.embedding.image.variant to gpu" in told
+    assert "services.llm loads" not in told
+    # An image of one's own is the site's affair, and without turns nothing is asked.
+    values["services"]["embedding"]["image"] = {"repository": "ours/embedding"}
+    render(values)
+    values["services"]["embedding"]["image"] = {}
+    values["gpu"]["loadingTurns"]["enabled"] = False
+    render(values)
 
 
 def test_a_second_release_of_the_namespace_has_leases_of_its_own_name() -> None:

@@ -129,6 +129,9 @@
 {{-     if and (eq $gpu.mode "mig") (not $service.gpu.migProfile) -}}
 {{-       $faults = append $faults (printf "services.%s.gpu.migProfile must name the instance, for example 1g.10gb" $name) -}}
 {{-     end -}}
+{{-     if and $gpu.loadingTurns.enabled (ne $service.image.variant "gpu") (not $service.image.repository) -}}
+{{-       $faults = append $faults (printf "services.%s loads in turns (gpu.loadingTurns), and only images `-gpu` hold the client that takes them: set services.%s.image.variant to gpu, or name an image that holds it (image.repository)" $name $name) -}}
+{{-     end -}}
 {{-     $share := get $service.env "LEDGE_GPU_MEMORY_SHARE" -}}
 {{-     if $share -}}
 {{-       $allowed := include "ledge.gpuShare" (dict "root" $root "service" $service) -}}
