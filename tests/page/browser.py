@@ -97,6 +97,21 @@ class Visitor:
         one_of = ", ".join(f'body[data-state="{state}"]' for state in states)
         expect(self.page.locator(one_of)).to_have_count(1, timeout=timeout_ms)
 
+    def expect_that(self, condition: str) -> None:
+        """An expression becomes true; the page's own content policy forbids what playwright waits for texts with."""
+        self.page.evaluate(
+            f"""timeoutMs => new Promise((resolve, reject) => {{
+                const giveUp = setTimeout(() => reject(new Error("was never true")), timeoutMs);
+                const look = () => {{
+                    if (!({condition})) return setTimeout(look, 20);
+                    clearTimeout(giveUp);
+                    resolve();
+                }};
+                look();
+            }})""",
+            ANSWER_TIMEOUT_MS,
+        )
+
     @property
     def states(self) -> list[str]:
         """Every state that was shown so far."""

@@ -174,7 +174,7 @@ def test_a_voice_that_is_there_no_more_is_not_asked_for(open_page: Open) -> None
     visitor.page.evaluate("localStorage['ledge-settings'] = JSON.stringify({ voice: 'gone', language: 'xx' })")
     visitor.page.reload()
     visitor.expect_state("idle")
-    visitor.page.wait_for_function("document.querySelectorAll('#voice option').length > 1")
+    visitor.expect_that("document.querySelectorAll('#voice option').length > 1")
     visitor.ask(QUESTION)
     visitor.expect_state("speaking")
 

@@ -26,7 +26,7 @@ def test_after_a_reload_an_answer_that_was_interrupted_counts_as_far_as_it_was_h
     visitor.expect_answer("two weeks")
     visitor.find("#interrupt").click()
     expect(visitor.answer()).to_contain_text("interrupted")
-    visitor.page.wait_for_function("JSON.parse(sessionStorage['ledge-conversation']).at(-1).heard !== null")
+    visitor.expect_that("JSON.parse(sessionStorage['ledge-conversation']).at(-1).heard !== null")
     sent: list[str] = []
     visitor.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
     visitor.page.reload()
@@ -47,7 +47,7 @@ def test_an_answer_that_was_cut_by_a_lost_connection_counts_as_far_as_it_was_hea
     visitor.ask(QUESTION)
     visitor.expect_state("speaking")
     visitor.expect_answer("two weeks")
-    visitor.page.wait_for_function("JSON.stringify(sessionStorage).includes('two weeks')")
+    visitor.expect_that("JSON.stringify(sessionStorage).includes('two weeks')")
     visitor.page.evaluate(loses)
     expect(visitor.answer()).to_have_class(re.compile("broken"))
     expect(visitor.answer()).to_contain_text("two weeks")
