@@ -154,6 +154,8 @@ def _install(chosen: argparse.Namespace) -> None:
         chosen.bundle, manifest, chosen.name, chosen.namespace, chosen.registry, chosen.storage_class, chosen.values,
         chosen.set, shlex.split(chosen.kubectl),
     )  # fmt: skip
+    if "chart" in steps or ("models" in steps and manifest.models and not chosen.models_dir):
+        release.prepare(_tell)
     if "models" in steps and chosen.models_dir and manifest.models:
         folder = chosen.models_dir.absolute()
         written = fill(chosen.bundle / MODELS, folder)
@@ -163,10 +165,8 @@ def _install(chosen: argparse.Namespace) -> None:
             give_to_images(folder / "pinned.yaml")
         _tell(f"{folder}: {written} files written, the others were there")
     elif "models" in steps:
-        release.prepare()
         release.fill_models(_tell)
     if "chart" in steps:
-        release.prepare()
         release.install(chosen.models_dir and chosen.models_dir.absolute(), _tell)
 
 

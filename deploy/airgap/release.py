@@ -20,6 +20,9 @@ from verifying import MODELS
 
 Tell = Callable[[str], None]
 POD_TIMEOUT = "180s"
+ADMITS = "pod-security.kubernetes.io/enforce"
+OURS = {"app.kubernetes.io/managed-by": "ledge-airgap"}
+"""On a namespace that was made here."""
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -42,10 +45,19 @@ class Release:
     settings: Sequence[str] = ()
     kubectl: Sequence[str] = field(default=("kubectl",))
 
-    def prepare(self) -> None:
-        """The namespace, where only pods of the standard `restricted` are admitted."""
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}})
+    def prepare(self, tell: Tell) -> None:
+        """The namespace; only pods of the standard `restricted` are admitted to one that is made here."""
+        found = self._run([*self.kubectl, "get", "namespace", self.namespace, "--ignore-not-found", "-o", "json"])
+        there = json.loads(found)["metadata"].get("labels", {}) if found.strip() else OURS
+        if OURS.items() <= there.items():
+            metadata = {"name": self.namespace, "labels": {**OURS, ADMITS: "restricted"}}
+            self._apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        elif there.get(ADMITS) != "restricted":
+            # Others may live there, whose pods it would refuse.
+            tell(
+                f"the namespace {self.namespace} was there before and stays as it is; where nobody else needs more in "
+                f"it: {shlex.join([*self.kubectl, 'label', 'namespace', self.namespace, f'{ADMITS}=restricted'])}"
+            )
 
     def fill_models(self, tell: Tell) -> None:
         """Through a pod that takes the archive up where the last one broke off, and takes it in when it is whole."""
