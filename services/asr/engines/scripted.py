@@ -1,6 +1,7 @@
 """A deterministic engine without weights: it hears a numeral in every half second of an utterance.
 
-Where hotwords are given it hears those, one after the other, so that a test decides what is said.
+Where hotwords are given it hears those, one after the other, so that a test decides what is said. Where no language is
+named it takes for Spanish what has a letter that English lacks.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ class Scripted:
         self._delay_s = delay_ms / 1000
 
     def session(self, options: Options, *, live: bool) -> "_Session":
-        language = options.language or "en-US"
+        detected = "en-US" if "".join(options.hotwords).isascii() else "es-ES"
+        language = options.language or detected
         return _Session(language, tuple(options.hotwords) or NUMERALS[language[:2]], self._delay_s)
 
     async def close(self) -> None:

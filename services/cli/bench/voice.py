@@ -32,6 +32,9 @@ def command(
     piece_ms: Annotated[
         int, typer.Option(min=20, max=200, help="Audio that each of those sends at a time, in milliseconds.")
     ] = 100,
+    in_step: Annotated[
+        bool, typer.Option("--in-step", help="The pieces of all those sessions leave at the same moments: the worst.")
+    ] = False,
     part: Annotated[PartChoice, typer.Option(help="What is measured.")] = PartChoice.all,
     json_file: JsonFile = None,
 ) -> None:
@@ -51,5 +54,5 @@ def command(
             if part in (PartChoice.barge, PartChoice.all):
                 rows += barge_rows(peers, interruptions, rounds)
     if part in (PartChoice.scripted, PartChoice.all):
-        rows += scripted_rows(talking, seconds, piece_ms / 1000)
+        rows += scripted_rows(talking, seconds, piece_ms / 1000, in_step=in_step)
     Report("voice", rows).publish(json_file)

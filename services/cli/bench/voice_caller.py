@@ -17,11 +17,12 @@ from ledge.rag.v1 import rag_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 
-from services.cli.bench.asr_speech import RATE_HZ, Samples, pcm
+from services.cli.bench.asr_speech import RATE_HZ, Samples, pcm, silence
 from services.kit.errors import EngineFailed, TooSlow
 
 PIECE_S = 0.02
 PLAYED_HZ = 24_000
+SAMPLE_BYTES = 2
 AUDIBLE = 300
 """Of 32768; below it is the silence that a voice begins with."""
 ANSWER_S = 60.0
@@ -58,9 +59,10 @@ class Caller:
     def __init__(self, voice: "rpc.VoiceServiceAsyncStub", piece_s: float = PIECE_S, **session: Any) -> None:
         self._voice = voice
         self._piece_samples = round(piece_s * RATE_HZ)
+        self._silence = pcm(silence(piece_s))
         form = audio_pb2.RawFormat(encoding=audio_pb2.PCM_S16LE, sample_rate_hz=RATE_HZ)
         self._session = pb.Session(input_format=form, **session)
-        self._pending: Samples = np.zeros(0, np.float32)
+        self._pending = bytearray()
         self._sent_samples = 0
         self._began_s = 0.0
         self.heard: list[Heard] = []
@@ -85,8 +87,8 @@ class Caller:
 
     def say(self, samples: Samples) -> tuple[float, float]:
         """When it begins and ends, on the clock: from now on, or behind what is being said."""
-        begin_s = self._began_s + (self._sent_samples + len(self._pending)) / RATE_HZ
-        self._pending = np.concatenate([self._pending, samples])
+        begin_s = self._began_s + (self._sent_samples + len(self._pending) // SAMPLE_BYTES) / RATE_HZ
+        self._pending += pcm(samples)
         return begin_s, begin_s + len(samples) / RATE_HZ
 
     async def end_turn(self) -> float:
@@ -134,10 +136,10 @@ class Caller:
             due_s = self._began_s + (self._sent_samples + self._piece_samples) / RATE_HZ
             # A microphone gives a piece when it is over.
             await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-            piece = self._pending[: self._piece_samples]
-            self._pending = self._pending[self._piece_samples :]
+            piece = bytes(self._pending[: len(self._silence)])
+            del self._pending[: len(self._silence)]
             self._sent_samples += self._piece_samples
-            yield pb.ConverseRequest(audio=pcm(np.pad(piece, (0, self._piece_samples - len(piece)))))
+            yield pb.ConverseRequest(audio=piece + self._silence[len(piece) :])
             while not self._turn_ends.empty():
                 left = self._turn_ends.get_nowait()
                 left.set_result(time.perf_counter())

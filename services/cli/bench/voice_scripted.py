@@ -44,8 +44,12 @@ class Turns:
         return [added_ms for session in self.added_ms for added_ms in session]
 
 
-def scripted_rows(sessions: Sequence[int], seconds: float, piece_s: float) -> list[Row]:
-    """The end of a turn told by the client, where the delays alone are known exactly; then found in the audio."""
+def scripted_rows(sessions: Sequence[int], seconds: float, piece_s: float, *, in_step: bool = False) -> list[Row]:
+    """The end of a turn told by the client, where the delays alone are known exactly; then found in the audio.
+
+    Args:
+        in_step: the pieces of all sessions leave at the same moments, as those of independent people never do.
+    """
     (said,) = spoken(SENTENCES[:1])
     said = _whole_pieces(said, piece_s)
     rows: list[Row] = []
@@ -55,7 +59,9 @@ def scripted_rows(sessions: Sequence[int], seconds: float, piece_s: float) -> li
                 told = f"{count} sessions, {'told' if manual else 'heard'} ends of turns"
                 with Console(stderr=True, highlight=False).status(told):
                     began_s, spent_s = time.perf_counter(), cpu_s(running.pid)
-                    turns = asyncio.run(_round(running.address, said, count, seconds, piece_s, manual=manual))
+                    turns = asyncio.run(
+                        _round(running.address, said, count, seconds, piece_s, manual=manual, in_step=in_step)
+                    )
                     turns.elapsed_s, turns.cpu_s = time.perf_counter() - began_s, cpu_s(running.pid) - spent_s
                 rows += _rows(count, turns, piece_s, manual=manual)
     return rows
@@ -110,13 +116,18 @@ def _rows(count: int, turns: Turns, piece_s: float, *, manual: bool) -> list[Row
     ]
 
 
-async def _round(address: str, said: Samples, count: int, seconds: float, piece_s: float, *, manual: bool) -> Turns:
+async def _round(
+    address: str, said: Samples, count: int, seconds: float, piece_s: float, *, manual: bool, in_step: bool
+) -> Turns:
     turns = Turns([[] for _ in range(count)])
     kind = pb.TurnDetection.MANUAL if manual else pb.TurnDetection.SERVER
     async with open_channel(address) as channel:
         stub = rpc.VoiceServiceStub(channel)
 
         async def session(number: int) -> None:
+            if not in_step:
+                # Microphones run by clocks of their own.
+                await asyncio.sleep(piece_s * number / count)
             detection = pb.TurnDetection(kind=kind)
             async with Caller(stub, piece_s, model=MODEL, turn_detection=detection, language="en") as caller:
                 # Not all at once: people are not in step.
