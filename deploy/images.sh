@@ -59,8 +59,10 @@ with_docker() {
 with_buildah() {
   local target started base layout=build/images/oci
   storage=(--root "$cache/buildah" --runroot "${TMPDIR:-/tmp}/ledge-buildah-$(id -u)" --storage-driver overlay)
-  # One build at a time: whoever comes later waits. What an interrupted one left is removed with this one's own.
+  # One build at a time: whoever comes later waits. What a killed one left mounted stands in the way of this one's
+  # layers; what else it left is removed with this one's own.
   mkdir -p "$cache" && exec 9> "$cache/lock" && flock 9
+  awk -v under="$cache/buildah/overlay/" 'index($2, under) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -rn1 umount
   trap 'buildah "${storage[@]}" rm --all >/dev/null 2>&1; umount "$cache/buildah/overlay" 2>/dev/null || true' EXIT
   if [ -z "${BASE:-}" ]; then
     started=$(date +%s)
