@@ -95,6 +95,30 @@ def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> N
     (PICTURES / "timings.json").write_text(json.dumps({name: round(ms) for name, ms in told.items()}))
 
 
+def test_where_speaking_is_not_to_interrupt_the_answer_is_heard_whole_and_the_next_one_after_it(
+    visitor: Visitor, url: str
+) -> None:
+    visitor.find("#open-settings").click()
+    visitor.find("#barge-in").uncheck()
+    visitor.page.keyboard.press("Escape")
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    visitor.ask(QUESTION)
+    visitor.expect_state("speaking")
+    expect(visitor.find("#hint")).to_have_text("Esc or the square stops it")
+    visitor.page.wait_for_timeout(300)
+    visitor.say(spoken(OTHER))
+    visitor.expect_answer(OTHER_ANSWER, 1)
+    expect(visitor.answer(1)).to_contain_text("to the first sound", timeout=ANSWER_TIMEOUT_MS)
+    visitor.expect_state("listening")
+    assert "interrupted" not in visitor.states
+    expect(visitor.answer(0)).to_have_class("turn assistant done")
+    heard = heard_again(url, visitor.recording())
+    assert ANSWER.split()[0] in heard
+    assert LAST_WORD in heard
+    assert heard.index(LAST_WORD) < heard.index(OTHER_ANSWER.split()[0])
+
+
 def test_a_word_of_assent_stops_nothing_for_good(visitor: Visitor, url: str) -> None:
     visitor.find("#talk").click()
     visitor.expect_state("listening")

@@ -239,7 +239,8 @@ export class Assistant extends EventTarget {
     "ledge.state": ({ state }) => (this.session = state),
     "input_audio_buffer.speech_started": () => {
       this.problem = null;
-      if (this.player.playing) this.#hush();
+      // The server tells of all speech, also of what is not to interrupt.
+      if (this.player.playing && this.settings.chosen.bargeIn) this.#hush();
     },
     "ledge.playback": ({ action }) => {
       this.ducked = action === "duck";

@@ -25,6 +25,7 @@ new Announcer(assistant.conversation, settings);
 function hint() {
   const { state, away } = assistant;
   const quiet = !assistant.listening;
+  const unheeded = quiet || !settings.chosen.bargeIn;
   if (state === "error") return assistant.problem.message;
   if (state === "disconnected") {
     if (away.state === "closed") return away.reason;
@@ -35,7 +36,8 @@ function hint() {
   if (assistant.held) return translated("hint-held");
   if (assistant.ducked && state === "speaking") return translated("hint-ducked");
   if (state === "listening" && assistant.microphone.muted) return translated("hint-listening-muted");
-  if ((state === "speaking" || state === "interrupted") && quiet) return translated(`hint-${state}-quiet`);
+  if (state === "speaking" && unheeded) return translated("hint-speaking-quiet");
+  if (state === "interrupted" && quiet) return translated("hint-interrupted-quiet");
   return translated(`hint-${state}`);
 }
 
