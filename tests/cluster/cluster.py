@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 MODELS_CLASS = os.environ.get("E2E_MODELS_CLASS", "")
-"""Storage class whose volume holds the models already; none: the cluster's default, filled by the chart's Job."""
+"""Storage class whose volume holds the models already; none: the cluster's default, which the chart's Job fills,
+so that nodes need a way to the hub."""
 SETTINGS = os.environ.get("E2E_SETTINGS", "").split()
 """Further `--set` of every installation: which images, where they are not the chart's own."""
 KEYS_SECRET = "ledge-keys"
@@ -49,8 +50,8 @@ class Release:
     def settings(self) -> list[str]:
         """What every installation of these tests says beside its values."""
         given = [*SETTINGS, f"auth.existingSecret={KEYS_SECRET}"]
-        if MODELS_CLASS:
-            given.append(f"models.persistence.storageClass={MODELS_CLASS}")
+        # An empty claim must be filled: `offline` only verifies what is there.
+        given.append(f"models.persistence.storageClass={MODELS_CLASS}" if MODELS_CLASS else "models.offline=false")
         return [word for setting in given for word in ("--set", setting)]
 
     def install(self, *arguments: str, chart: Path | None = None, waits: bool = True) -> None:
