@@ -34,6 +34,14 @@ USERS = {
 """Who shows which name and group to the API."""
 
 
+def refuse_a_second(place: Place) -> None:
+    """Raises SystemExit where a test bed is up, or half up, or another kubelet is at work."""
+    if place.found_before.file.exists() or Path(f"/run/netns/{place.namespace}").exists():
+        raise SystemExit("a test bed is up already: `testbed.py down` ends it")
+    for folder in cgroup_folders():
+        raise SystemExit(f"another kubelet has pods on this machine ({folder}): two would end each other's")
+
+
 class Starting:
     """One bringing up, step by step; `steps` says how long each took."""
 
@@ -43,7 +51,7 @@ class Starting:
         self._began_s = time.monotonic()
 
     def bring_up(self, images: list[Path], models: Path | None) -> None:
-        self._refuse_a_second()
+        refuse_a_second(self.place)
         programs = build_all()
         self._done("programs")
         self._lay_out(programs)
@@ -76,12 +84,6 @@ class Starting:
         done = self.place.containerd("images", "import", archive)
         if done.returncode:
             raise SystemExit(f"{archive} cannot be loaded: {done.stderr.strip()[-500:]}")
-
-    def _refuse_a_second(self) -> None:
-        if Path(f"/run/netns/{self.place.namespace}").exists():
-            raise SystemExit("a test bed is up already: `testbed.py down` ends it")
-        for folder in cgroup_folders():
-            raise SystemExit(f"another kubelet has pods on this machine ({folder}): two would end each other's")
 
     def _lay_out(self, programs: dict[str, Path]) -> None:
         place = self.place

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from binaries import build_all, cache_directory
 from place import Place
-from starting import Starting
+from starting import Starting, refuse_a_second
 from stopping import bring_down
 
 
@@ -28,12 +28,16 @@ def main() -> None:
     run.add_argument("words", nargs=argparse.REMAINDER)
     commands.add_parser("down", help="end it, leaving nothing")
     commands.add_parser("build", help="build its programs, so that `up` finds them")
+    commands.add_parser("check", help="say why none can be brought up now, if so")
     chosen = parser.parse_args()
 
     place = Place.from_environment()
     match chosen.command:
         case "build":
             build_all()
+        case "check":
+            refuse_a_second(place)
+            _needs_root()
         case "up":
             _needs_root()
             Starting(place).bring_up(chosen.images, chosen.models)

@@ -1,4 +1,7 @@
-"""What the tests of this folder measured, in one file of JSON: `build/e2e.json`, or E2E_FIGURES."""
+"""What the tests of this folder measured, in one file of JSON: `build/e2e.json`, or E2E_FIGURES.
+
+`python -m tests.cluster.figures PART NAME VALUE` adds what was seen before and after them (`deploy/e2e.sh`).
+"""
 
 import json
 import os
@@ -19,15 +22,42 @@ def begin() -> None:
         "cores": os.cpu_count(),
         "load_average_at_begin": round(os.getloadavg()[0], 1),
         "note": "times hold for a machine with nothing else to do: compare load_average with cores",
-        "rows": {},
     }
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(told, indent=1))
+    before = _read()
+    # What came before the tests is theirs; a file with rows is another run's.
+    told |= {} if "rows" in before else before
+    _write({**told, "rows": {}})
 
 
 def note(row: str, **figures: Any) -> None:
     """Adds to a row of the table; shown by `pytest -s` as well."""
-    told = json.loads(FILE.read_text())
+    told = _read()
     told["rows"].setdefault(row, {}).update({**figures, "load_average": round(os.getloadavg()[0], 1)})
-    FILE.write_text(json.dumps(told, indent=1))
+    _write(told)
     sys.stdout.write(f"\n{row}: {json.dumps(figures)}\n")
+
+
+def add(part: str, name: str, value: Any) -> None:
+    """Beside the rows, where a part holds values by their names."""
+    told = _read()
+    told.setdefault(part, {})[name] = value
+    _write(told)
+
+
+def is_quiet() -> bool:
+    """Whether the machine has a core to spare: figures of time hold then."""
+    return os.getloadavg()[0] < (os.cpu_count() or 1)
+
+
+def _read() -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
+    return told
+
+
+def _write(told: dict[str, Any]) -> None:
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    add(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))

@@ -14,6 +14,7 @@ from tests.cluster.traffic import Traffic
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 CHART = os.environ.get("E2E_EARLIER_CHART", "")
+MISSING = os.environ.get("E2E_EARLIER_MISSING") or "E2E_EARLIER_CHART names no earlier chart: see deploy/e2e.sh"
 SETTINGS = os.environ.get("E2E_EARLIER_SETTINGS", "").split()
 RATE_PER_S = 5.0
 MIX = {"embedding": 4, "reranking": 4, "gateway": 4, "retrieval": 4, "rag": 2, "translation": 1, "tts": 1}
@@ -25,7 +26,7 @@ SEARCH = (
 )
 
 
-@pytest.mark.skipif(not CHART, reason="E2E_EARLIER_CHART names no earlier chart: see deploy/e2e.sh")
+@pytest.mark.skipif(not CHART, reason=MISSING)
 def test_an_upgrade_and_a_rollback_under_load_fail_no_call_and_keep_the_documents(
     release: Release, client: Pod, gateway: str
 ) -> None:
