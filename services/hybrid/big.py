@@ -86,7 +86,7 @@ class Big:
             asked.sampling.max_tokens = self._max_tokens
         reservation = self.reserve(caller, _most_tokens(asked, self._max_tokens))
         call = getattr(self.backend.llm, kind.stream)(kind.streamed(asked))
-        begun = False
+        asked_s, begun = self._clock(), False
         try:
             async with aclosing(events(call, self.patience_s())) as stream:
                 async for event in stream:
@@ -102,13 +102,12 @@ class Big:
                 raise
             # It may have read the prompt, so what was reserved stays spent.
             metrics.CLOUD_CALLS.inc()
-            self.rest(Why.BIG_SLOW)
-            raise Unavailable(Why.BIG_SLOW) from error
+            raise self.too_slow(self._clock() - asked_s) from error
         except grpc.aio.AioRpcError as error:
             if begun:
                 raise
             reservation.cancel()
-            raise self.meaning(error) from error
+            raise self.meaning(error, self._clock() - asked_s) from error
 
     def reserve(self, caller: Caller, tokens: int) -> Reservation:
         """Raises Unavailable where the caller's budget has no room for a call of so many tokens."""
@@ -119,18 +118,23 @@ class Big:
             raise Unavailable(Why.BUDGET)
         return reservation
 
-    def meaning(self, error: grpc.aio.AioRpcError) -> Exception:
+    def meaning(self, error: grpc.aio.AioRpcError, waited_s: float) -> Exception:
         """Unavailable, or the error itself where no other model could help."""
         if is_callers_fault(error):
             return error
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            why = Why.BIG_SLOW
-        else:
-            why = Why.BIG_DOWN if cannot_be_reached(error) else Why.BIG_FAILED
-        self.rest(why)
+            return self.too_slow(waited_s)
+        why = Why.BIG_DOWN if cannot_be_reached(error) else Why.BIG_FAILED
+        self._rest(why)
         return Unavailable(why)
 
-    def rest(self, why: Why) -> None:
+    def too_slow(self, waited_s: float) -> Unavailable:
+        """For one caller; for all of them only where it had as long as anybody gives it."""
+        if waited_s >= self._first_token_s:
+            self._rest(Why.BIG_SLOW)
+        return Unavailable(Why.BIG_SLOW)
+
+    def _rest(self, why: Why) -> None:
         self.state = "down"
         self._why_rests = why
         # What it refuses, it may take from the next caller.

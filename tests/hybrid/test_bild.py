@@ -10,6 +10,7 @@ from ledge.llm.v1 import llm_pb2 as pb
 
 from tests.hybrid.conftest import BIG, BOTH_WAYS, Pair, asked, chat, hybrid_over, status_of, streamed, stub_of
 from tests.hybrid.grams import gram_service, text
+from tests.hybrid.strange_big import strange_big
 from tests.hybrid.wire import wire_to
 from tests.processes import ServiceProcess, service
 
@@ -132,6 +133,19 @@ async def test_a_big_model_that_is_gone_in_the_middle_leaves_the_rest_to_the_lit
             assert (told.by, told.why) == ("both", "big-down")
             assert told.text
             assert told.finish
+
+
+async def test_a_caller_with_little_time_takes_the_verifier_from_nobody_else(
+    grams: tuple[ServiceProcess, ServiceProcess],
+) -> None:
+    async with strange_big() as silent:
+        with hybrid_over(grams[0].address, silent.address, LEDGE_MODE="bild") as process:
+            async with stub_of(process) as llm, status_of(process) as status:
+                call = llm.Chat(chat(QUESTIONS[0]), timeout=4)
+                assert (await call).choices[0].message.content
+                assert ("ledge-hybrid-why", "big-slow") in tuple(await call.trailing_metadata())
+                decided = await status.Decide(hybrid_pb2.DecideRequest(chat=chat(QUESTIONS[0])))
+                assert (decided.mode, decided.why) == (pb.Hybrid.BILD, "default")
 
 
 async def test_it_switches_itself_off_where_it_loses(grams: tuple[ServiceProcess, ServiceProcess]) -> None:

@@ -49,11 +49,13 @@ async def test_a_big_model_that_is_slow_is_answered_for_and_then_left_alone(pair
             assert time.monotonic() - began_s < 0.3
 
 
-async def test_the_little_model_keeps_time_to_answer_for_a_slow_one(pair: Pair) -> None:
+async def test_a_caller_with_little_time_is_answered_and_takes_the_big_model_from_nobody_else(pair: Pair) -> None:
     with hybrid_over(pair.little.address, pair.wire.address) as process:
         async with stub_of(process) as llm:
-            told = await llm.Chat(chat("slow", "cloud"), timeout=2)
-            assert told.choices[0].message.content == "the little one: slow"
+            hurried = await llm.Chat(chat("slow", "cloud"), timeout=2)
+            assert hurried.choices[0].message.content == "the little one: slow"
+            other = await asked(llm, chat("short", "cloud"))
+            assert (other.text, other.by) == ("Yes.", "big")
 
 
 @BOTH_WAYS

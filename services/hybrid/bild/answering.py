@@ -182,8 +182,7 @@ class BigLittle:
         try:
             verdict = await verifier.verify(step)
         except TimeoutError as error:
-            self._big.rest(Why.BIG_SLOW)
-            raise Unavailable(Why.BIG_SLOW) from error
+            raise self._big.too_slow(verifier.waited_s) from error
         except grpc.aio.AioRpcError as error:
             if not sequence.big_calls:
                 reservation.cancel()
@@ -191,7 +190,7 @@ class BigLittle:
                 raise Unavailable(why) from error
             if is_callers_fault(error):
                 raise
-            raise self._big.meaning(error) from error
+            raise self._big.meaning(error, verifier.waited_s) from error
         if not sequence.big_calls:
             metrics.CLOUD_CALLS.inc()
             metrics.CLOUD_TOKENS.labels("prompt").inc(len(sequence.prompt))
@@ -206,7 +205,7 @@ class BigLittle:
         metrics.BILD_DISCARDED.inc(len(step.drafted) - verdict.accepted)
         if verdict.accepted < len(step.drafted):
             metrics.BILD_ROLLBACKS.inc()
-        self.cost.note(sequence.draft_s, verifier.round_trip_s, verifier.compute_s, len(step.drafted), kept)
+        self.cost.note(sequence.draft_s, verifier.waited_s, verifier.compute_s, len(step.drafted), kept)
         return verdict
 
     def _count_draft(self, drafted: tuple[int, ...], step: Propose, ends: Collection[int]) -> None:

@@ -45,7 +45,8 @@ class RemoteVerifier:
         self._clock = clock
         self._call: Any = None
         self.reconnects = 0
-        self.round_trip_s = 0.0
+        self.waited_s = 0.0
+        """For the last verdict, whether it came or not."""
         self.compute_s = 0.0
         """Of the last verdict."""
 
@@ -98,14 +99,16 @@ class RemoteVerifier:
 
     async def _asked(self, draft: pb.VerifyDraft) -> pb.VerifyResponse:
         began_s = self._clock()
-        async with asyncio.timeout(self._within_s):
-            await self._sent(pb.VerifyRequest(draft=draft))
-            response = await self._call.read()
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._sent(pb.VerifyRequest(draft=draft))
+                response = await self._call.read()
+        finally:
+            self.waited_s = self._clock() - began_s
         if response is grpc.aio.EOF:
             await self._raise_status()
-        self.round_trip_s = self._clock() - began_s
         self.compute_s = response.compute_ms / 1000
-        metrics.VERIFY_SECONDS.observe(self.round_trip_s)
+        metrics.VERIFY_SECONDS.observe(self.waited_s)
         metrics.VERIFY_BYTES.labels("down").inc(response.ByteSize())
         answer: pb.VerifyResponse = response
         return answer
