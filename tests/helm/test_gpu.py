@@ -46,6 +46,14 @@ def test_whole_gpus_are_counted() -> None:
     assert rendered.of("Deployment")[f"{RELEASE}-llm"]["spec"]["strategy"]["type"] == "Recreate"
 
 
+def test_a_model_is_spread_over_as_many_gpus_as_it_is_given() -> None:
+    values = sharing("exclusive", llm=10_000)
+    values["services"]["llm"] |= {"engine": "vllm", "env": {"LEDGE_TENSOR_PARALLEL": "2"}}
+    assert "LEDGE_TENSOR_PARALLEL is 2, but services.llm.gpu.count is 1" in refusal(values)
+    values["gpu"]["count"] = values["services"]["llm"]["gpu"]["count"] = 2
+    assert render(values).environment("llm")["LEDGE_TENSOR_PARALLEL"] == "2"
+
+
 def test_the_next_pod_starts_beside_the_last_only_where_both_fit() -> None:
     def strategy(size: int) -> str:
         rendered = render(sharing("timeSlicing", llm=size))

@@ -53,6 +53,21 @@ def test_every_mistyped_key_is_refused() -> None:
         ({"services": {"llm": {"service": {"type": "NodePort"}}}}, "nobody outside may call it"),
         ({"services": {"gateway": {"service": {"nodePort": 30000}}}}, "set type to NodePort"),
         ({"services": {"llm": {"env": {"LEDGE_UPSTREAM_API_KEY": "x"}}}}, "looks like a secret"),
+        (
+            {"services": {"llm": {"env": {"LEDGE_DRAIN_S": 90}}}},
+            "env.LEDGE_DRAIN_S is worked out from services.llm.drainS",
+        ),
+        ({"services": {"llm": {"env": {"LEDGE_MODEL": ""}}}}, "env.LEDGE_MODEL is worked out from services.llm.model"),
+        ({"services": {"llm": {"env": {"LEDGE_PORT": 1}}}}, "services.llm.env.LEDGE_PORT is fixed"),
+        ({"services": {"gateway": {"env": {"LEDGE_OPS_PORT": 1}}}}, "services.gateway.env.LEDGE_OPS_PORT is fixed"),
+        ({"services": {"llm": {"env": {"LEDGE_API_KEYS_FILE": "/k"}}}}, "is worked out from auth.existingSecret"),
+        (
+            {"services": {"llm": {"envSecrets": {"LEDGE_OFFLINE": {"name": "a", "key": "b"}}}}},
+            "services.llm.envSecrets.LEDGE_OFFLINE is worked out from models.offline: set that",
+        ),
+        ({"services": {"rag": {"env": {"LEDGE_LLM_ADDRESS": "a:1"}}}}, 'write the call there as "llm=<service>"'),
+        ({"services": {"llm": {"env": {"LEDGE_RAG_ADDRESS": "a:1"}}}}, "leads where no NetworkPolicy lets it"),
+        ({"defaults": {"env": {"LEDGE_SETTLE_S": 0}}}, "services.asr.env.LEDGE_SETTLE_S is worked out"),
         ({"tls": {"enabled": True}}, "tls.enabled needs certificates"),
         ({"tls": {"enabled": True, "existingSecret": "a", "issuer": {"name": "b"}}}, "exclude each other"),
         ({"models": {"offline": True, "pin": True}}, "models.pin asks the hub"),
@@ -63,6 +78,50 @@ def test_every_mistyped_key_is_refused() -> None:
 )
 def test_what_does_not_go_together_is_refused_with_what_to_do(values: dict[str, Any], told: str) -> None:
     assert told in refusal(values)
+
+
+def test_what_the_chart_works_out_is_refused_as_a_variable_of_ones_own() -> None:
+    rendered = render(
+        {
+            "tls": {"enabled": True, "existingSecret": "c"},
+            "auth": {"existingSecret": "k"},
+            "telemetry": {"otlpEndpoint": "http://collector:4317"},
+            "models": {"catalog": {"name": "a", "key": "b"}},
+            "gpu": {"loadingTurns": {"enabled": True}},
+            "services": {"tts": {"autoscaling": {"kind": "keda", "minReplicas": 0}},
+                         "riva": {"enabled": False}, "wyoming": {"enabled": False}},
+        },
+        "gpu-2x80g",
+    )  # fmt: skip
+    services = yaml.safe_load((CHART / "values-gpu-2x80g.yaml").read_text())["services"]
+    may_be_set = {"HOME", "PYTHONSAFEPATH", "LEDGE_HOST", "LEDGE_LOG_LEVEL", "LEDGE_PEER_API_KEY",
+                  "LEDGE_GPU_MEMORY_SHARE", "LEDGE_TENSOR_PARALLEL"}  # fmt: skip
+    set_for: dict[str, dict[str, Any]] = {}
+    for name in rendered.of("Deployment"):
+        service = name.removeprefix("ledge-")
+        made = {each["name"] for each in rendered.container(service)["env"]} - set(services[service].get("env") or {})
+        set_for[service] = {"env": dict.fromkeys(made - may_be_set, "x")}
+    assert len({name for each in set_for.values() for name in each["env"]}) > 25
+    told = refusal({"services": set_for}, "gpu-2x80g")
+    for service, values in set_for.items():
+        for variable in values["env"]:
+            assert f"services.{service}.env.{variable} " in told, f"{service} took {variable}"
+
+
+def test_null_takes_nothing_from_what_the_chart_works_out() -> None:
+    env = render({"services": {"llm": {"env": {"LEDGE_DRAIN_S": None, "LEDGE_KV_CACHE": None}}}}).environment("llm")
+    assert env["LEDGE_DRAIN_S"] == "30"
+    assert "LEDGE_KV_CACHE" not in env
+
+
+def test_a_service_outside_of_the_release_is_named_with_the_way_to_it() -> None:
+    rag = {
+        "calls": ["embedding", "reranking", "llm"],
+        "env": {"LEDGE_RETRIEVAL_ADDRESS": "documents.example.com:50051"},
+        "egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}], "ports": [{"port": 50051}]}],
+    }
+    env = render({"services": {"rag": rag}}).environment("rag")
+    assert env["LEDGE_RETRIEVAL_ADDRESS"] == "documents.example.com:50051"
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -102,3 +102,71 @@ unknown, and gRPC asks for an unknown name ever more seldom; its second Service 
 {{- define "ledge.address" -}}
 {{ include "ledge.fullname" .root }}-{{ .name }}{{ if include "ledge.isAwaited" . }}-steady{{ end }}:{{ .service.port }}
 {{- end }}
+
+{{/*
+What `env` and `envSecrets` may not set, since the rest of the release is made from the same value: variable → where it is
+said. What is not here may be set: the address that a service listens on, its log level, its share of a GPU (checked).
+*/}}
+{{- define "ledge.workedOut" -}}
+LEDGE_ENGINE: services.<name>.engine
+LEDGE_MODEL: services.<name>.model
+LEDGE_SETTLE_S: services.<name>.settleSeconds
+LEDGE_DRAIN_S: services.<name>.drainSeconds
+LEDGE_PEER_WAIT_S: services.<name>.peerWaitSeconds
+LEDGE_AWAITED_PEERS: services.<name>.calls
+LEDGE_DATA_DIR: services.<name>.persistence
+LEDGE_MODELS_DIR: models.persistence
+NIM_CACHE_PATH: models.persistence
+LEDGE_MODELS_CATALOG: models.catalog
+LEDGE_OFFLINE: models.offline
+NIM_DISABLE_MODEL_DOWNLOAD: models.offline
+LEDGE_API_KEYS_FILE: auth.existingSecret
+LEDGE_TLS_CERT_FILE: tls
+LEDGE_TLS_KEY_FILE: tls
+LEDGE_TLS_CA_FILE: tls
+LEDGE_TLS_CLIENT_CA_FILE: tls.mutual
+NIM_SSL_CERTS_PATH: tls
+NIM_SSL_KEY_PATH: tls
+NIM_SSL_CA_CERTS_PATH: tls
+LEDGE_LOADING_LEASE: gpu.loadingTurns
+LEDGE_LOADING_RELEASE: gpu.loadingTurns
+LEDGE_LOADING_WAIT_S: gpu.loadingTurns.waitSeconds
+LEDGE_NODE_NAME: gpu.loadingTurns
+NVIDIA_VISIBLE_DEVICES: gpu.mode and services.<name>.gpu
+NVIDIA_DRIVER_CAPABILITIES: gpu.mode
+CUDA_MPS_PINNED_DEVICE_MEM_LIMIT: services.<name>.gpu.memoryMiB
+OTEL_EXPORTER_OTLP_ENDPOINT: telemetry.otlpEndpoint
+{{- end }}
+
+{{/* Faults of a service's own variables, as a YAML list: dict root, name, service. */}}
+{{- define "ledge.validateEnvironment" -}}
+{{- $name := .name -}}
+{{- $service := .service -}}
+{{- $open := or $service.egress (not .root.Values.networkPolicy.enabled) -}}
+{{- $workedOut := include "ledge.workedOut" . | fromYaml -}}
+{{- $roles := list -}}
+{{- range $service.peers }}{{ $roles = append $roles (.role | upper | replace "-" "_") }}{{ end -}}
+{{- $faults := list -}}
+{{- range $place := list "env" "envSecrets" -}}
+{{-   range $variable, $value := get $service $place -}}
+{{-     $told := printf "services.%s.%s.%s" $name $place $variable -}}
+{{-     if kindIs "invalid" $value -}}
+{{- /*    Nothing is set: it takes back what values below it say. */ -}}
+{{-     else if hasKey $workedOut $variable -}}
+{{-       $faults = append $faults (printf "%s is worked out from %s: set that" $told (get $workedOut $variable | replace "<name>" $name)) -}}
+{{-     else if regexMatch "^(LEDGE_((OPS|HEALTH|SCALER)_)?|NIM_(GRPC_API|HTTP_API|SERVER)_)PORT$" $variable -}}
+{{-       $faults = append $faults (printf "%s is fixed, for probes, Services and NetworkPolicies name the ports: leave it out; another port outside is the Service's (services.%s.service)" $told $name) -}}
+{{-     else if regexMatch "^LEDGE_[A-Z0-9_]+_ADDRESS$" $variable -}}
+{{-       $role := $variable | trimPrefix "LEDGE_" | trimSuffix "_ADDRESS" -}}
+{{-       if has $role $roles -}}
+{{-         $faults = append $faults (printf "%s is worked out from services.%s.calls: write the call there as \"%s=<service>\"" $told $name (lower $role | replace "_" "-")) -}}
+{{-       else if not $open -}}
+{{-         $faults = append $faults (printf "%s leads where no NetworkPolicy lets it: name the service in services.%s.calls, or the way to one outside of the release in services.%s.egress" $told $name $name) -}}
+{{-       end -}}
+{{-     else if and (eq $place "env") (regexMatch "(KEY|KEYS|TOKEN|SECRET|PASSWORD)$" $variable) $value -}}
+{{-       $faults = append $faults (printf "%s looks like a secret: put it into a Secret, and name that in services.%s.envSecrets.%s" $told $name $variable) -}}
+{{-     end -}}
+{{-   end -}}
+{{- end -}}
+{{ toYaml $faults }}
+{{- end }}

@@ -65,11 +65,7 @@
 {{- if and $service.service.nodePort (ne $service.service.type "NodePort") -}}
 {{-   $faults = append $faults (printf "services.%s.service.nodePort is set, but its type is %s: set type to NodePort" $name $service.service.type) -}}
 {{- end -}}
-{{- range $variable, $value := $service.env -}}
-{{-   if and (regexMatch "(KEY|KEYS|TOKEN|SECRET|PASSWORD)$" $variable) $value -}}
-{{-     $faults = append $faults (printf "services.%s.env.%s looks like a secret: put it into a Secret, and name that in services.%s.envSecrets.%s" $name $variable $name $variable) -}}
-{{-   end -}}
-{{- end -}}
+{{- $faults = concat $faults (include "ledge.validateEnvironment" . | fromYamlArray) -}}
 {{ toYaml $faults }}
 {{- end }}
 
@@ -131,6 +127,10 @@
 {{-     end -}}
 {{-     if and $gpu.loadingTurns.enabled (ne $service.image.variant "gpu") (not $service.image.repository) -}}
 {{-       $faults = append $faults (printf "services.%s loads in turns (gpu.loadingTurns), and only images `-gpu` hold the client that takes them: set services.%s.image.variant to gpu, or name an image that holds it (image.repository)" $name $name) -}}
+{{-     end -}}
+{{-     $spread := get $service.env "LEDGE_TENSOR_PARALLEL" -}}
+{{-     if and $spread (eq $service.engine "vllm") (ne (int $spread) $count) -}}
+{{-       $faults = append $faults (printf "services.%s.env.LEDGE_TENSOR_PARALLEL is %v, but services.%s.gpu.count is %d: leave it out, for it follows that" $name $spread $name $count) -}}
 {{-     end -}}
 {{-     $share := get $service.env "LEDGE_GPU_MEMORY_SHARE" -}}
 {{-     if $share -}}
