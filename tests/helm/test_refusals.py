@@ -1,15 +1,17 @@
 """Values that are refused: mistyped ones by the schema, ones that do not go together with what to do."""
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, refusal, render
+from tests.helm.chart import CHART, helm_program, refusal, render
 
 OPEN = ("affinity", "nodeSelector", "commonLabels", "podAnnotations", "podLabels", "annotations", "labels", "env",
-        "envSecrets", "files", "requests", "limits", "issuer", "hubToken", "catalog", "services", "global")  # fmt: skip
+        "envSecrets", "files", "requests", "limits", "issuer", "hubToken", "catalog", "services")  # fmt: skip
 """Maps whose keys are the user's own, or another API's."""
 
 
@@ -122,6 +124,24 @@ def test_a_service_outside_of_the_release_is_named_with_the_way_to_it() -> None:
     }
     env = render({"services": {"rag": rag}}).environment("rag")
     assert env["LEDGE_RETRIEVAL_ADDRESS"] == "documents.example.com:50051"
+
+
+def test_globals_of_other_charts_are_left_alone() -> None:
+    assert render({"global": {"cattle": {"clusterId": "c-1"}, "storageClass": "fast"}}).of("Deployment")
+
+
+def test_inside_another_chart_only_what_looks_like_its_own_globals_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "charts/ledge").symlink_to(CHART)
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: site\nversion: 1.0.0\n")
+
+    def template(key: str) -> subprocess.CompletedProcess[str]:
+        command = [helm_program(), "template", "site", str(tmp_path), "--kube-version", "1.36.0"]
+        command += ["--set", f"global.{key}=Always"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert "kind: Deployment" in template("imagePullPolicy").stdout
+    assert "global.imageRegistrx is not read" in template("imageRegistrx").stderr
 
 
 def test_all_faults_are_told_at_once() -> None:

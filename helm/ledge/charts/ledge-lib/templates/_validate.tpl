@@ -76,6 +76,13 @@
 {{- if not .services -}}
 {{-   $faults = append $faults "no service is enabled: set services.<name>.enabled" -}}
 {{- end -}}
+{{- /* A chart around this one has keys of its own there; of those that look like ours none is passed over. */ -}}
+{{- $alike := .root.Chart.IsRoot | ternary "(?i)^(image|pull|registr)" "(?i)^image[_-]?(r|pull[_-]?s)" -}}
+{{- range $key, $value := $values.global -}}
+{{-   if and (regexMatch $alike $key) (not (has $key (list "imageRegistry" "imagePullSecrets"))) -}}
+{{-     $faults = append $faults (printf "global.%s is not read: it has imageRegistry and imagePullSecrets; names, tags and pullPolicy are under image" $key) -}}
+{{-   end -}}
+{{- end -}}
 {{- if $values.tls.enabled -}}
 {{-   if and (not $values.tls.existingSecret) (not $values.tls.issuer) -}}
 {{-     $faults = append $faults "tls.enabled needs certificates: name a Secret in tls.existingSecret, or cert-manager's issuer in tls.issuer" -}}
