@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.helm.chart import RELEASE, Rendered, render
 
 COMPONENT = "app.kubernetes.io/component"
@@ -96,6 +98,20 @@ def test_only_the_models_job_may_leave_the_cluster() -> None:
         for rule in policy["spec"].get("egress", []):
             anywhere = "to" not in rule
             assert anywhere == (name == "ledge-models" and rule["ports"] == [{"port": 443}]), name
+
+
+@pytest.mark.parametrize(
+    ("env", "ports"),
+    [
+        ({"HTTPS_PROXY": "http://user:1@proxy.example.com:3128", "NO_PROXY": "a:9"}, [443, 3128]),
+        ({"https_proxy": "proxy:8080", "HTTP_PROXY": "http://proxy"}, [80, 443, 8080]),
+        ({"PIP_INDEX_URL": "https://pypi.example.com:8443/simple/", "HF_ENDPOINT": "http://[::1]:81"}, [81, 443, 8443]),
+        ({"HTTPS_PROXY": None, "LEDGE_WORKERS": 4, "ALL_PROXY": "socks5://proxy"}, [443, 1080]),
+    ],
+)
+def test_the_models_job_is_let_out_to_the_proxy_that_it_is_told(env: dict[str, Any], ports: list[int]) -> None:
+    (_, rule) = render({"models": {"env": env}}).of("NetworkPolicy")["ledge-models"]["spec"]["egress"]
+    assert sorted(each["port"] for each in rule["ports"]) == ports
 
 
 def test_metrics_are_read_by_whom_a_site_names() -> None:

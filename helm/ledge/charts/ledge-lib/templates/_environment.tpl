@@ -28,6 +28,7 @@
 {{-   $_ := set $env (printf "LEDGE_%s_ADDRESS" (.role | upper | replace "-" "_")) $address -}}
 {{-   if include "ledge.isAwaited" $callee }}{{ $awaited = append $awaited $address }}{{ end -}}
 {{- end -}}
+{{- $_ := set $env "LEDGE_CONNECTION_AGE_S" (toString $service.connectionAgeSeconds) -}}
 {{- if $service.peers }}{{ $_ := set $env "LEDGE_PEER_WAIT_S" (toString $service.peerWaitSeconds) }}{{ end -}}
 {{- if $awaited }}{{ $_ := set $env "LEDGE_AWAITED_PEERS" ($awaited | uniq | join ",") }}{{ end -}}
 {{- if and (eq $service.module "gateway") (include "ledge.wokenServices" (dict "services" $services) | fromYamlArray) -}}
@@ -113,6 +114,7 @@ LEDGE_MODEL: services.<name>.model
 LEDGE_SETTLE_S: services.<name>.settleSeconds
 LEDGE_DRAIN_S: services.<name>.drainSeconds
 LEDGE_PEER_WAIT_S: services.<name>.peerWaitSeconds
+LEDGE_CONNECTION_AGE_S: services.<name>.connectionAgeSeconds
 LEDGE_AWAITED_PEERS: services.<name>.calls
 LEDGE_DATA_DIR: services.<name>.persistence
 LEDGE_MODELS_DIR: models.persistence

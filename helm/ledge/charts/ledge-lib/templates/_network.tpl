@@ -96,3 +96,24 @@ spec:
     - port: {{ regexFind ":[0-9]+" (regexReplaceAll "^[a-z]+://" . "") | trimPrefix ":" | default "4317" | int }}
 {{- end -}}
 {{- end }}
+
+{{/*
+Ports that the models' Job may call, as a YAML list: HTTPS, and those of the proxies, hubs and indexes that `models.env`
+names.
+*/}}
+{{- define "ledge.modelsPorts" -}}
+{{- $ports := list 443 -}}
+{{- range $name, $value := .Values.models.env -}}
+{{-   range $address := splitList " " (toString $value) -}}
+{{-     $isProxy := and (regexMatch "(?i)_PROXY$" $name) (not (regexMatch "(?i)^NO_PROXY$" $name)) -}}
+{{-     if and $address (or $isProxy (regexMatch "^[a-z0-9+]+://" $address)) (not (kindIs "invalid" $value)) -}}
+{{-       $scheme := regexFind "^[a-z0-9+]+://" $address | trimSuffix "://" | default "http" -}}
+{{-       $host := regexReplaceAll "^[a-z0-9+]+://" $address "" | regexFind "^[^/?#]*" -}}
+{{-       $port := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
+{{-       $usual := hasPrefix "socks" $scheme | ternary "1080" (eq $scheme "https" | ternary "443" "80") -}}
+{{-       $ports = append $ports ($port | default $usual | int) -}}
+{{-     end -}}
+{{-   end -}}
+{{- end -}}
+{{ toYaml ($ports | uniq) }}
+{{- end }}
