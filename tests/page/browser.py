@@ -14,9 +14,9 @@ import soundfile
 
 pytest.importorskip("playwright.sync_api", reason="there is no playwright: `make test-page` installs it")
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Route, expect
 
-__all__ = ["expect"]  # for the tests, which skip with this module where there is no playwright
+__all__ = ["Route", "expect"]  # for the tests, which skip with this module where there is no playwright
 ROOT = Path(__file__).parent.parent.parent
 PICTURES = ROOT / "build" / "page"
 INSTRUMENTS = Path(__file__).parent / "instruments.js"

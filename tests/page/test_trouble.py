@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.ledge_command import Ledge
-from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, expect, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Route, Visitor, expect, spoken
 from tests.page.conftest import Open
 
 
@@ -248,3 +248,44 @@ def test_what_cannot_be_played_is_told_and_can_be_read(visitor: Visitor) -> None
     visitor.ask(OTHER)
     visitor.expect_state("speaking")
     visitor.expect_answer(OTHER_ANSWER, 1)
+
+
+def upload(visitor: Visitor) -> None:
+    visitor.find("#open-documents").click()
+    ferry = {"name": "ferry.md", "mimeType": "text/markdown", "buffer": b"# The ferry\n\nIt leaves at nine.\n"}
+    visitor.find("#files").set_input_files(ferry)
+
+
+def test_a_status_that_cannot_be_asked_for_a_while_does_not_end_an_upload(visitor: Visitor) -> None:
+    visitor.expected = ("Failed to load resource",)
+    troubles = [0, 503, 429]
+
+    def troubled(route: Route) -> None:
+        match troubles.pop(0) if troubles else None:
+            case None:
+                route.continue_()
+            case 0:
+                route.abort()
+            case status:
+                route.fulfill(status=status, headers={"retry-after": "1"}, body="not now")
+
+    visitor.page.route("**/v1/status*", troubled)
+    upload(visitor)
+    expect(visitor.find("#uploads li")).to_have_class(re.compile("done|failed"), timeout=ANSWER_TIMEOUT_MS)
+    expect(visitor.find("#uploads li")).to_contain_text("1 passage")
+    assert not troubles
+    visitor.find("#documents").get_by_role("button", name="Delete ferry.md").click()
+    visitor.find("#delete").get_by_role("button", name="Delete").click()
+    expect(visitor.find("#documents-note")).to_have_text("ferry.md was deleted.")
+
+
+def test_an_upload_of_which_nobody_tells_for_a_minute_is_told_to_be_lost(visitor: Visitor) -> None:
+    visitor.expected = ("Failed to load resource",)
+    visitor.page.route("**/v1/documents", lambda route: route.fulfill(json={"task_id": "forgotten"}))
+    visitor.page.route("**/v1/status*", lambda route: route.abort())
+    visitor.page.clock.install()
+    with visitor.page.expect_event("requestfailed"):
+        upload(visitor)
+    expect(visitor.find("#uploads li")).to_have_class("reading")
+    visitor.page.clock.fast_forward(61_000)
+    expect(visitor.find("#uploads li")).to_contain_text("nobody can tell what became of it")

@@ -27,7 +27,7 @@ export function headers() {
 // The answer's JSON. Throws Refused: with status 0 where nobody answers.
 export async function call(method, path, body = undefined) {
   const json = body === undefined ? {} : { "content-type": "application/json" };
-  let response;
+  let response, text;
   try {
     response = await fetch(address(path), {
       method,
@@ -35,10 +35,10 @@ export async function call(method, path, body = undefined) {
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: "no-store",
     });
+    text = await response.text();
   } catch (error) {
     throw new Refused(error.message, 0);
   }
-  const text = await response.text();
   if (!response.ok) throw refusal(response.status, text, response.headers.get("retry-after"));
   return JSON.parse(text);
 }

@@ -5,6 +5,7 @@ import { address, call, headers, refusal, Refused } from "./rest.js";
 const AT_ONCE = 2;
 const ASK_MS = 400;
 const BUSY_S = 3;
+const PATIENCE_MS = 60_000;
 
 export class Uploads {
   #waiting = [];
@@ -42,10 +43,23 @@ export class Uploads {
     for (;;) {
       this.changed(upload);
       await later(ASK_MS);
-      const told = await call("GET", `v1/status?task_id=${encodeURIComponent(task_id)}`);
+      const told = await this.#asked(task_id);
       if (told.state === "UNKNOWN") upload.state = "lost";
       else if (told.state !== "PENDING") settle(upload, told);
       if (upload.state !== "reading") return;
+    }
+  }
+
+  // What has become of it. That nobody answers for a while says nothing of the reading, which goes on.
+  async #asked(taskId) {
+    const untilMs = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await call("GET", `v1/status?task_id=${encodeURIComponent(taskId)}`);
+      } catch (error) {
+        if (!passes(error) || performance.now() > untilMs) return { state: "UNKNOWN" };
+        await later(1000 * (error.retryAfterS ?? BUSY_S));
+      }
     }
   }
 
@@ -94,5 +108,7 @@ function settle(upload, { state, result }) {
     Object.assign(upload, { state: "failed", reason: failed?.error_message ?? whole });
   }
 }
+
+const passes = ({ status }) => status === 0 || status === 429 || status >= 500;
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -108,7 +108,7 @@ export default {
   "upload-reading": "reading",
   "upload-unchanged": "was there already",
   "upload-failed": "not taken in: {reason}",
-  "upload-lost": "the gateway does not know it any more: add it again",
+  "upload-lost": "nobody can tell what became of it: add it again",
   "documents-none": "No documents yet.",
   "pages": "{count} pages",
   "pages-one": "{count} page",

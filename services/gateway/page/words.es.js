@@ -108,7 +108,7 @@ export default {
   "upload-reading": "leyendo",
   "upload-unchanged": "ya estaba",
   "upload-failed": "no aceptado: {reason}",
-  "upload-lost": "la pasarela ya no lo conoce: añádalo otra vez",
+  "upload-lost": "nadie sabe qué ha sido de él: añádalo otra vez",
   "documents-none": "Todavía no hay documentos.",
   "pages": "{count} páginas",
   "pages-one": "{count} página",
