@@ -20,7 +20,7 @@ NODE_NAMESPACE = "ledge-e2e-node"
 KEEPS = bool(os.environ.get("E2E_KEEP"))
 """Whether the release stays for the next run, which then takes it as it is: while one writes tests."""
 ORDER = (
-    *("test_installing", "test_boundaries", "test_restarting", "test_killing", "test_replicas"),
+    *("test_installing", "test_commands", "test_boundaries", "test_restarting", "test_killing", "test_replicas"),
     *("test_overload", "test_sleeping", "test_gpu", "test_upgrading", "test_uninstalling"),
 )
 """As a site meets them; each leaves the release as it found it, but the last."""

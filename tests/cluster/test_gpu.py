@@ -14,10 +14,13 @@ from services.kit.kubernetes_access import Access, connect
 from services.kit.loading_turn import Turn
 from tests.cluster import figures
 from tests.cluster.cluster import Release, until
+from tests.cluster.test_commands import named
+from tests.ledge_command import Ledge
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 RESOURCE = "nvidia.com/gpu"
+LABELS = {f"{RESOURCE}.product": "NVIDIA-L40S", f"{RESOURCE}.memory": "46068", f"{RESOURCE}.count": "1"}
 TWO_SERVICES = ("--set", "services.llm.gpu.memoryMiB=1000", "--set", "services.embedding.gpu.memoryMiB=800")
 
 
@@ -27,19 +30,20 @@ def gpu(mode: str, count: int) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def one_gpu(release: Release) -> Iterator[None]:
-    """An extended resource in the node's status, as a device plugin puts it there."""
+def node_with_a_gpu(release: Release) -> Iterator[str]:
+    """An extended resource in the node's status, as a device plugin puts it there, with the labels of its kind."""
     kubectl = release.cluster.kubectl
     node = kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
     path = f"/status/capacity/{RESOURCE.replace('/', '~1')}"
     patch = ("patch", "node", node, "--subresource=status", "--type=json", "-p")
     kubectl(*patch, json.dumps([{"op": "add", "path": path, "value": "1"}]))
+    kubectl("label", "node", node, "--overwrite", *(f"{name}={value}" for name, value in LABELS.items()))
     allocatable = ("get", "node", node, "-o", "jsonpath={.status.allocatable}")
-    until(lambda: RESOURCE in kubectl(*allocatable), 60, "the node has a GPU")
     try:
-        yield
+        until(lambda: RESOURCE in kubectl(*allocatable), 60, "the node has a GPU")
+        yield node
     finally:
-        release.install()
+        kubectl("label", "node", node, *(f"{name}-" for name in LABELS))
         kubectl(*patch, json.dumps([{"op": "remove", "path": path}]))
 
 
@@ -53,9 +57,18 @@ def test_what_does_not_fit_on_the_gpu_is_refused_before_anything_is_installed(re
         )
 
 
-@pytest.mark.usefixtures("one_gpu")
-def test_a_second_service_stays_pending_on_a_node_with_one_gpu_and_the_reason_is_shown(release: Release) -> None:
-    release.install(*gpu("exclusive", 2), waits=False)
+def test_a_plan_is_made_for_the_gpu_of_the_node(node_with_a_gpu: str, tmp_path: Path) -> None:
+    told = Ledge(tmp_path / "state").run("plan", "--cluster", "--users", "1").stdout
+    assert node_with_a_gpu in told
+    assert "gpu.mode=exclusive gpu.count=1 gpu.totalMemoryMiB=46068" in told
+    assert "llama-3.1-8b in bf16 on l40s" in told
+
+
+@pytest.mark.usefixtures("node_with_a_gpu")
+def test_a_second_service_stays_pending_on_a_node_with_one_gpu_and_the_reason_is_shown(
+    release: Release, tmp_path: Path
+) -> None:
+    ledge = Ledge(tmp_path / "state")
 
     def waiting() -> dict[str, str]:
         found = {}
@@ -66,10 +79,23 @@ def test_a_second_service_stays_pending_on_a_node_with_one_gpu_and_the_reason_is
                         found[service] = condition["message"]
         return found
 
-    until(lambda: len(waiting()) == 1, 120, "one of two services has the GPU, the other waits")
-    [(service, reason)] = waiting().items()
-    assert f"Insufficient {RESOURCE}" in reason
-    figures.note("one GPU, two services", pending=service, reason=reason)
+    def stuck() -> dict[str, str]:
+        """Service → what `ledge status` says of it."""
+        done = ledge.run("status", "--cluster", "--json", *named(release), code=None)
+        lines = json.loads(done.stdout)["pods"]
+        found = {line["component"]: line["what"] for line in lines if line["state"] == "stuck"}
+        assert (done.returncode == 3) == bool(found), done.stdout
+        return found
+
+    try:
+        release.install(*gpu("exclusive", 2), waits=False)
+        until(lambda: len(waiting()) == 1, 120, "one of two services has the GPU, the other waits")
+        [(service, reason)] = waiting().items()
+        assert f"Insufficient {RESOURCE}" in reason
+        until(lambda: RESOURCE in stuck().get(service, ""), 60, f"`ledge status` says why {service} waits")
+        figures.note("one GPU, two services", pending=service, reason=reason, status=stuck().get(service))
+    finally:
+        release.install()
 
 
 PODS, TURNS = 4, 5
