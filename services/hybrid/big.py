@@ -84,9 +84,10 @@ class Big:
         asked.CopyFrom(request)
         if caller.tenant.cloud_tokens is not None and not asked.sampling.HasField("max_tokens"):
             asked.sampling.max_tokens = self._max_tokens
-        reservation = self.reserve(caller, _most_tokens(asked, self._max_tokens))
+        prompt_tokens = _prompt_tokens(asked)
+        reservation = self.reserve(caller, prompt_tokens + _answer_tokens(asked, self._max_tokens))
         call = getattr(self.backend.llm, kind.stream)(kind.streamed(asked))
-        asked_s, begun = self._clock(), False
+        asked_s, begun, counted, told_bytes = self._clock(), False, False, 0
         try:
             async with aclosing(events(call, self.patience_s())) as stream:
                 async for event in stream:
@@ -94,20 +95,27 @@ class Big:
                         begun = True
                         self.state = "up"
                         metrics.CLOUD_CALLS.inc()
+                    told_bytes += _text_bytes(event)
                     if event.HasField("usage"):
+                        counted = True
                         settle(reservation, event.usage.prompt_tokens, event.usage.completion_tokens, outcome)
                     yield event
+            # What ended by itself and was not counted may have spent all that was reserved.
+            counted = True
         except TimeoutError as error:
             if begun:
                 raise
-            # It may have read the prompt, so what was reserved stays spent.
             metrics.CLOUD_CALLS.inc()
             raise self.too_slow(self._clock() - asked_s) from error
         except grpc.aio.AioRpcError as error:
             if begun:
                 raise
+            counted = True
             reservation.cancel()
             raise self.meaning(error, self._clock() - asked_s) from error
+        finally:
+            if not counted:
+                reservation.settle_at_most(prompt_tokens + told_bytes)
 
     def reserve(self, caller: Caller, tokens: int) -> Reservation:
         """Raises Unavailable where the caller's budget has no room for a call of so many tokens."""
@@ -158,9 +166,18 @@ def settle(reservation: Reservation, prompt_tokens: int, answer_tokens: int, out
     outcome.figures["big-tokens"] = str(prompt_tokens + answer_tokens)
 
 
-def _most_tokens(request: pb.ChatRequest | pb.CompleteRequest, max_tokens: int) -> int:
-    """What the call can spend at most: no token is shorter than a byte, and no message than its texts."""
-    sampling = request.sampling
-    answer = sampling.max_tokens if sampling.HasField("max_tokens") else max_tokens
+def _prompt_tokens(request: pb.ChatRequest | pb.CompleteRequest) -> int:
+    """At most: no token is shorter than a byte, and no message than its texts."""
     messages = len(request.messages) if isinstance(request, pb.ChatRequest) else 0
-    return request.ByteSize() + TEMPLATE_TOKENS + MESSAGE_TOKENS * messages + answer * max(1, sampling.n)
+    return request.ByteSize() + TEMPLATE_TOKENS + MESSAGE_TOKENS * messages
+
+
+def _answer_tokens(request: pb.ChatRequest | pb.CompleteRequest, max_tokens: int) -> int:
+    """At most, of all answers that are asked for."""
+    sampling = request.sampling
+    return (sampling.max_tokens if sampling.HasField("max_tokens") else max_tokens) * max(1, sampling.n)
+
+
+def _text_bytes(event: Any) -> int:
+    calls = event.tool_calls if isinstance(event, pb.ChatStreamResponse) else ()
+    return len(event.delta.encode()) + sum(len(f"{call.name}{call.arguments_json}".encode()) for call in calls)

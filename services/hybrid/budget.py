@@ -1,7 +1,9 @@
 """What a tenant may still spend at the big model: calls and tokens, in windows of fixed length.
 
 reserve(most that the call can spend) ──► call ──► settle(what it did spend)
-        │ does not fit: None, nothing is taken       └ never told (the call broke): what was reserved stays spent
+        │ does not fit: None, nothing is taken  ├ cut off before that was told: settle_at_most(prompt and text so far)
+        │                                       ├ ended, and never told: what was reserved stays spent
+        │                                       └ not made, or refused: cancel
 
 A reservation is made before the call, in one step that no other task comes between, so calls side by side never spend
 more than there is.
@@ -33,6 +35,10 @@ class Reservation:
         """Gives back what was reserved beyond `tokens`. A second time changes nothing more than the difference."""
         self._spent.tokens += tokens - self._tokens
         self._tokens = tokens
+
+    def settle_at_most(self, tokens: int) -> None:
+        """For a call that was cut off: `tokens` is a bound, and what was reserved another."""
+        self.settle(min(tokens, self._tokens))
 
     def extend(self, tokens: int, tokens_bound: int | None) -> bool:
         """Takes so many more; False, and nothing is taken, where the tenant's bound has no room for them."""

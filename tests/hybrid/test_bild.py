@@ -164,17 +164,31 @@ async def test_it_switches_itself_off_where_it_loses(grams: tuple[ServiceProcess
 async def test_a_budget_that_ends_in_the_middle_leaves_the_rest_to_the_little_model(
     grams: tuple[ServiceProcess, ServiceProcess],
 ) -> None:
-    async with stub_of(grams[0]) as little:
-        prompt = await little.Tokenize(
-            pb.TokenizeRequest(messages=pb.MessageList(messages=chat(QUESTIONS[0]).messages))
-        )
-    bound = len(prompt.token_ids) + 6
+    bound = await prompt_tokens(grams[0]) + 6
     settings = {"LEDGE_CLOUD_TOKENS": str(bound), "LEDGE_BILD_KEEP": "true", "LEDGE_BILD_DRAFT_TOKENS": "2"}
     with hybrid_over(grams[0].address, grams[1].address, **settings) as process:
         async with stub_of(process) as llm:
             told = await asked(llm, chat(QUESTIONS[0], "bild"))
             assert (told.by, told.why) == ("both", "budget")
             assert int(told.notes["ledge-hybrid-big-tokens"]) <= bound
+
+
+async def test_what_was_never_sent_to_the_big_model_is_not_spent(grams: tuple[ServiceProcess, ServiceProcess]) -> None:
+    # Room for the prompt, and not for a draft.
+    bound = await prompt_tokens(grams[0])
+    settings = {"LEDGE_CLOUD_TOKENS": str(bound), "LEDGE_CLOUD_CALLS": "3", "LEDGE_MODE": "bild"}
+    with hybrid_over(grams[0].address, grams[1].address, **settings) as process:
+        async with stub_of(process) as llm, status_of(process) as status:
+            told = await asked(llm, chat(QUESTIONS[0]))
+            assert (told.by, told.why) == ("little", "budget")
+            left = await status.GetStatus(hybrid_pb2.GetStatusRequest())
+            assert (left.calls_left, left.tokens_left) == (3, bound)
+
+
+async def prompt_tokens(little: ServiceProcess) -> int:
+    messages = pb.MessageList(messages=chat(QUESTIONS[0]).messages)
+    async with stub_of(little) as llm:
+        return len((await llm.Tokenize(pb.TokenizeRequest(messages=messages))).token_ids)
 
 
 async def test_cascade_goes_by_what_the_little_model_thought_of_its_words(

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledge.hybrid.v1 import hybrid_pb2
+from ledge.llm.v1 import llm_pb2 as pb
 
 from services.hybrid.budget import Budget, Reservation
-from tests.hybrid.conftest import Pair, asked, chat, hybrid_over, status_of, streamed, stub_of
+from tests.hybrid.conftest import BIG, Pair, asked, chat, hybrid_over, status_of, streamed, stub_of
+from tests.processes import service
 
 
 @given(
@@ -90,6 +92,30 @@ async def test_tokens_of_calls_side_by_side_stay_within_the_budget(pair: Pair) -
             async with status_of(process) as status:
                 left = (await status.GetStatus(hybrid_pb2.GetStatusRequest())).tokens_left
             assert left == 2000 - spent
+
+
+async def test_of_an_answer_that_its_caller_leaves_the_rest_is_given_back(pair: Pair) -> None:
+    whole, most = 5000, 4000
+    settings = {"LEDGE_CLOUD_TOKENS": str(whole), "LEDGE_MODE": "cloud"}
+    with (
+        service("llm", **BIG, LEDGE_SCRIPT_TOKENS_PER_S="20") as big,
+        hybrid_over(pair.little.address, big.address, **settings) as process,
+    ):
+        async with stub_of(process) as llm, status_of(process) as status:
+
+            async def spent() -> int:
+                return whole - int((await status.GetStatus(hybrid_pb2.GetStatusRequest())).tokens_left)
+
+            endless = chat("ends", sampling=pb.Sampling(temperature=0, max_tokens=most))
+            call = llm.ChatStream(pb.ChatStreamRequest(chat=endless))
+            told = (await call.read()).delta
+            assert await spent() >= most
+            call.cancel()
+            async with asyncio.timeout(20):
+                while await spent() >= most:
+                    pass
+            # What was said, and at most what the prompt may have been.
+            assert len(told) < await spent() < 1000
 
 
 async def test_a_tenants_own_budget_is_its_own(pair: Pair, tmp_path: Any) -> None:

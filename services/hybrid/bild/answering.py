@@ -41,6 +41,8 @@ class _Sequence:
     ids: list[int] = field(default_factory=list)
     shown: int = 0
     """Characters of the text that were fed to `stops`."""
+    sent: bool = False
+    """The big model may have read the prompt."""
     alone: bool = False
     """The big model is gone."""
     draft_s: float = 0.0
@@ -140,6 +142,8 @@ class BigLittle:
             yield await self._end(sequence, answer_id)
         finally:
             verifier.close()
+            if not sequence.sent:
+                reservation.cancel()
             outcome.figures |= {
                 "big-calls": str(sequence.big_calls),
                 "big-tokens": str(len(told.token_ids) + sequence.big_tokens if sequence.big_calls else 0),
@@ -179,13 +183,13 @@ class BigLittle:
     ) -> Verdict:
         if not reservation.extend(len(step.drafted) + 1, caller.tenant.cloud_tokens):
             raise Unavailable(Why.BUDGET)
+        sequence.sent = True
         try:
             verdict = await verifier.verify(step)
         except TimeoutError as error:
             raise self._big.too_slow(verifier.waited_s) from error
         except grpc.aio.AioRpcError as error:
-            if not sequence.big_calls:
-                reservation.cancel()
+            sequence.sent = sequence.big_calls > 0
             if (why := UNABLE.get(error.code())) is not None:
                 raise Unavailable(why) from error
             if is_callers_fault(error):
