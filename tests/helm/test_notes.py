@@ -39,6 +39,12 @@ def test_the_notes_warn_of_documents_that_are_kept_nowhere() -> None:
     assert "documents are gone when its pod is" in notes("--set", "services.retrieval.persistence.enabled=false")
 
 
+def test_the_notes_tell_of_folders_that_every_node_may_have() -> None:
+    folder = ("--set", "services.retrieval.persistence.hostPath=/srv/documents")
+    assert "keeps its data in /srv/documents of whichever node" in notes(*folder)
+    assert "whichever node" not in notes(*folder, "--set", "services.retrieval.persistence.hostNode=edge-1")
+
+
 def test_offline_the_notes_say_that_nothing_is_fetched() -> None:
     assert "Nothing is fetched" in notes("-f", str(CHART / "values-airgap.yaml"))
 

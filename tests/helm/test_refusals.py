@@ -74,6 +74,8 @@ def test_every_mistyped_key_is_refused() -> None:
         ({"tls": {"enabled": True, "existingSecret": "a", "issuer": {"name": "b"}}}, "exclude each other"),
         ({"models": {"offline": True, "pin": True}}, "models.pin asks the hub"),
         ({"models": {"persistence": {"existingClaim": "a", "hostPath": "/b"}}}, "exclude each other"),
+        ({"models": {"persistence": {"hostNode": "edge-1"}}}, "models.persistence.hostNode says whose folder it is"),
+        ({"services": {"retrieval": {"persistence": {"hostNode": "edge-1"}}}}, "none is named: set hostPath"),
         ({"services": {"asr": {"autoscaling": {"kind": "hpa", "minReplicas": 3}}}}, "minReplicas 3 is more than"),
         ({"ingress": {"enabled": True}, "services": {"gateway": {"enabled": False}}}, "ingress.enabled needs"),
     ],

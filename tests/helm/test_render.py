@@ -281,6 +281,16 @@ def test_a_folder_of_the_node_becomes_a_volume_of_its_own() -> None:
     assert (claim["volumeName"], claim["storageClassName"]) == (f"{NAMESPACE}-ledge-models", "")
 
 
+def test_a_folder_of_a_named_node_keeps_its_pods_there() -> None:
+    folder = {"hostPath": "/srv/documents", "hostNode": "edge-1"}
+    rendered = render({"services": {"retrieval": {"persistence": folder}}, "models": {"persistence": folder}})
+    volumes = rendered.of("PersistentVolume")
+    assert set(volumes) == {f"{NAMESPACE}-ledge-retrieval", f"{NAMESPACE}-ledge-models"}
+    for volume in volumes.values():
+        (term,) = volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+        assert term == {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["edge-1"]}]}
+
+
 def test_files_of_settings_are_mounted_and_a_change_restarts_the_pod() -> None:
     def pod(text: str) -> dict[str, Any]:
         values = {"services": {"rag": {"files": {"collections.yaml": text}}}}

@@ -1,6 +1,6 @@
 {{/*
 A claim, and where a folder of the node is named its volume: dict root, name, component, storage (storageClass, size,
-accessMode, hostPath). Both outlive the release; the next release of the same name takes them over.
+accessMode, hostPath, hostNode). Both outlive the release; the next release of the same name takes them over.
 */}}
 {{- define "ledge.claim" -}}
 {{- $labels := include "ledge.labels" (dict "root" .root "component" .component) -}}
@@ -46,5 +46,14 @@ spec:
   hostPath:
     path: {{ .storage.hostPath }}
     type: Directory
+  {{- with .storage.hostNode }}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms:
+        - matchExpressions:
+            - key: kubernetes.io/hostname
+              operator: In
+              values: [{{ . | quote }}]
+  {{- end }}
 {{- end }}
 {{- end }}

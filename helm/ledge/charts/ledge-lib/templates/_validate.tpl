@@ -45,6 +45,9 @@
 {{- if and $service.persistence.existingClaim $service.persistence.hostPath -}}
 {{-   $faults = append $faults (printf "services.%s.persistence: existingClaim and hostPath exclude each other" $name) -}}
 {{- end -}}
+{{- if and $service.persistence.hostNode (not $service.persistence.hostPath) -}}
+{{-   $faults = append $faults (printf "services.%s.persistence.hostNode says whose folder it is, and none is named: set hostPath, or schedule the pod by services.%s.scheduling" $name $name) -}}
+{{- end -}}
 {{- if ne $service.autoscaling.kind "none" -}}
 {{-   $scaling := $service.autoscaling -}}
 {{-   if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
@@ -93,6 +96,9 @@
 {{- end -}}
 {{- if and $values.models.persistence.existingClaim $values.models.persistence.hostPath -}}
 {{-   $faults = append $faults "models.persistence: existingClaim and hostPath exclude each other" -}}
+{{- end -}}
+{{- if and $values.models.persistence.hostNode (not $values.models.persistence.hostPath) -}}
+{{-   $faults = append $faults "models.persistence.hostNode says whose folder it is, and none is named: set hostPath" -}}
 {{- end -}}
 {{- if and $values.models.offline $values.models.pin -}}
 {{-   $faults = append $faults "models.pin asks the hub, and models.offline forbids it: pin where there is a connection (`ledge models pin`), and bring pinned.yaml along" -}}
