@@ -100,6 +100,9 @@ class Big:
                         counted = True
                         settle(reservation, event.usage.prompt_tokens, event.usage.completion_tokens, outcome)
                     yield event
+            if not begun:
+                metrics.CLOUD_CALLS.inc()
+                raise self.failed()
             # What ended by itself and was not counted may have spent all that was reserved.
             counted = True
         except TimeoutError as error:
@@ -132,9 +135,10 @@ class Big:
             return error
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             return self.too_slow(waited_s)
-        why = Why.BIG_DOWN if cannot_be_reached(error) else Why.BIG_FAILED
-        self._rest(why)
-        return Unavailable(why)
+        if not cannot_be_reached(error):
+            return self.failed()
+        self._rest(Why.BIG_DOWN)
+        return Unavailable(Why.BIG_DOWN)
 
     def too_slow(self, waited_s: float) -> Unavailable:
         """For one caller; for all of them only where it had as long as anybody gives it."""
@@ -142,12 +146,15 @@ class Big:
             self._rest(Why.BIG_SLOW)
         return Unavailable(Why.BIG_SLOW)
 
+    def failed(self) -> Unavailable:
+        """It is there, and what it says is no answer; it may have one for the next caller."""
+        self.state = "down"
+        return Unavailable(Why.BIG_FAILED)
+
     def _rest(self, why: Why) -> None:
         self.state = "down"
         self._why_rests = why
-        # What it refuses, it may take from the next caller.
-        if why is not Why.BIG_FAILED:
-            self._rests_until_s = self._clock() + REST_S
+        self._rests_until_s = self._clock() + REST_S
 
     def patience_s(self) -> float:
         """How long to wait for its first words: the little model needs time to answer in its place."""

@@ -148,6 +148,18 @@ async def test_a_caller_with_little_time_takes_the_verifier_from_nobody_else(
                 assert (decided.mode, decided.why) == (pb.Hybrid.BILD, "default")
 
 
+@BOTH_WAYS
+async def test_a_verdict_that_is_on_no_draft_leaves_the_answer_to_the_little_one(
+    grams: tuple[ServiceProcess, ServiceProcess], ask: Any
+) -> None:
+    async with strange_big(pb.VerifyResponse(accepted=1000)) as strange:
+        with hybrid_over(grams[0].address, strange.address) as process:
+            async with stub_of(process) as llm, stub_of(grams[0]) as little:
+                told = await ask(llm, chat(QUESTIONS[0], "bild"))
+                assert (told.by, told.why) == ("little", "big-failed")
+                assert told.text == (await little.Chat(chat(QUESTIONS[0]))).choices[0].message.content
+
+
 async def test_it_switches_itself_off_where_it_loses(grams: tuple[ServiceProcess, ServiceProcess]) -> None:
     # N-gram models answer in microseconds: a round trip for each draft is dear beside that.
     with hybrid_over(grams[0].address, grams[1].address, LEDGE_MODE="bild") as process:

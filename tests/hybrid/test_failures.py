@@ -10,6 +10,7 @@ from ledge.hybrid.v1 import hybrid_pb2
 from ledge.llm.v1 import llm_pb2 as pb
 
 from tests.hybrid.conftest import BIG, BOTH_WAYS, LITTLE, Pair, asked, chat, hybrid_over, status_of, streamed, stub_of
+from tests.hybrid.strange_big import strange_big
 from tests.hybrid.wire import wire_to
 from tests.processes import service
 
@@ -63,6 +64,16 @@ async def test_a_big_model_that_breaks_off_is_an_error_and_no_mixture(llm: Any, 
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await ask(llm, chat("breaks", "cloud"))
     assert failed.value.code() is grpc.StatusCode.INTERNAL
+
+
+@BOTH_WAYS
+async def test_a_big_model_that_says_nothing_is_answered_for(pair: Pair, ask: Any) -> None:
+    async with strange_big() as silent:
+        with hybrid_over(pair.little.address, silent.address) as process:
+            async with stub_of(process) as llm:
+                for mode in ("cloud", "guide"):
+                    told = await ask(llm, chat("hello", mode))
+                    assert (told.text, told.by, told.why) == ("the little one: hello", "little", "big-failed")
 
 
 @BOTH_WAYS

@@ -188,6 +188,8 @@ class BigLittle:
             verdict = await verifier.verify(step)
         except TimeoutError as error:
             raise self._big.too_slow(verifier.waited_s) from error
+        except EngineFailed as error:
+            raise self._big.failed() from error
         except grpc.aio.AioRpcError as error:
             sequence.sent = sequence.big_calls > 0
             if (why := UNABLE.get(error.code())) is not None:
