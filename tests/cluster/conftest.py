@@ -62,9 +62,11 @@ def release(cluster: Cluster) -> Iterator[Release]:
             "stringData": {"peer": key, "keys": f"peer={key}"},
         }
         cluster.kubectl("create", "-f", "-", stdin=json.dumps(secret))
+        other_work = figures.other_work()
         began_s = time.monotonic()
         release.install()
-        figures.note("install to a voice answer", install_to_ready_s=round(time.monotonic() - began_s, 1))
+        took_s = round(time.monotonic() - began_s, 1)
+        figures.note("install to a voice answer", install_to_ready_s=took_s, other_work=other_work)
         yield release
     finally:
         if not KEEPS:

@@ -37,6 +37,12 @@ def note(row: str, **figures: Any) -> None:
     sys.stdout.write(f"\n{row}: {json.dumps(figures)}\n")
 
 
+def row(name: str) -> dict[str, Any]:
+    """What was noted of it so far."""
+    found: dict[str, Any] = _read().get("rows", {}).get(name, {})
+    return found
+
+
 def add(part: str, name: str, value: Any) -> None:
     """Beside the rows, where a part holds values by their names."""
     told = _read()
@@ -44,9 +50,10 @@ def add(part: str, name: str, value: Any) -> None:
     _write(told)
 
 
-def is_quiet() -> bool:
-    """Whether the machine has a core to spare: figures of time hold then."""
-    return os.getloadavg()[0] < (os.cpu_count() or 1)
+def other_work() -> str:
+    """Why a time that is measured from now on cannot be judged; empty where the machine has a core to spare."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    return f"load {load:.1f} on {cores} cores when it began" if load >= cores else ""
 
 
 def _read() -> dict[str, Any]:

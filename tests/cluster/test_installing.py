@@ -2,12 +2,14 @@
 
 import json
 import time
+from datetime import datetime
+from typing import Any
 
 import pytest
 
 from tests.cluster import figures
 from tests.cluster.client import Pod
-from tests.cluster.cluster import Cluster, Release
+from tests.cluster.cluster import KEYS_SECRET, Cluster, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -18,11 +20,40 @@ SUITE = {
     *("gateway", "riva", "wyoming"),
 }
 MEMORY_MIB = 3 * 1024
+ROW = "install to a voice answer"
+TO_AN_ANSWER_S = 120.0
+STEPS = {"PodScheduled": "scheduled", "Initialized": "initialized", "Ready": "ready"}
 
 
-def test_every_pod_of_the_suite_becomes_ready_under_restricted_pod_security(release: Release) -> None:
+def test_every_pod_of_the_suite_becomes_ready_under_restricted_pod_security(cluster: Cluster, release: Release) -> None:
     assert set(release.services()) == SUITE
     assert set(release.restarts().values()) == {0}
+    took_s = steps_s(cluster, release)
+    figures.note(ROW, steps_s=took_s)
+    assert all(set(STEPS.values()) == set(steps) for name, steps in took_s.items() if name != "models"), took_s
+
+
+def steps_s(cluster: Cluster, release: Release) -> dict[str, dict[str, float]]:
+    """Service → step → seconds since the install began, all by the cluster's own clock, which tells whole seconds."""
+    # The Secret is made right before the install.
+    secret = json.loads(cluster.kubectl("get", "secret", "-n", release.namespace, KEYS_SECRET, "-o", "json"))
+    began = instant(secret["metadata"]["creationTimestamp"])
+    found: dict[str, dict[str, float]] = {}
+    for pod in release.pods():
+        conditions = {each["type"]: each for each in pod["status"]["conditions"] if each["status"] == "True"}
+        found[pod["metadata"]["labels"]["app.kubernetes.io/component"]] = {
+            name: (instant(conditions[kind]["lastTransitionTime"]) - began).total_seconds()
+            for kind, name in STEPS.items()
+            if kind in conditions
+        }
+    for job in cluster.objects("jobs", release.namespace):
+        if done := job["status"].get("completionTime"):
+            found["models"] = {"verified": (instant(done) - began).total_seconds()}
+    return found
+
+
+def instant(text: Any) -> datetime:
+    return datetime.fromisoformat(str(text))
 
 
 def test_a_spoken_question_is_answered_aloud_with_citations(release: Release, client: Pod) -> None:
@@ -32,10 +63,17 @@ def test_a_spoken_question_is_answered_aloud_with_citations(release: Release, cl
     ingest_s = time.monotonic() - began_s
     began_s = time.monotonic()
     told = json.loads(client.program("ask_aloud", QUESTION, f"{release.name}-tts:50051", f"{release.name}-voice:50051"))
+    conversation_s = time.monotonic() - began_s
+    install = figures.row(ROW)
+    sum_s = install["install_to_ready_s"] + ingest_s + conversation_s
+    is_kept = sum_s <= TO_AN_ANSWER_S
+    verdict = "kept" if is_kept else f"more than {TO_AN_ANSWER_S:.0f} s"
     figures.note(
-        "install to a voice answer",
+        ROW,
         ingest_s=round(ingest_s, 1),
-        conversation_s=round(time.monotonic() - began_s, 1),
+        conversation_s=round(conversation_s, 1),
+        sum_s=round(sum_s, 1),
+        verdict=f"not judged: {install['other_work']}" if install["other_work"] else verdict,
         first_audio_after_the_end_of_speech_ms=told["first_audio_ms"],
         heard=told["heard"],
         answer=told["answer"],
@@ -46,11 +84,12 @@ def test_a_spoken_question_is_answered_aloud_with_citations(release: Release, cl
     assert "£" in told["answer"], told
     assert told["citations"], told
     assert told["audio_bytes"] > 0
+    assert install["other_work"] or is_kept, figures.row(ROW)
 
 
 def test_the_pods_together_stay_within_the_memory_of_a_small_server(cluster: Cluster, release: Release) -> None:
     used_mib = {name: round(value / 2**20) for name, value in sorted(memory_bytes(cluster, release).items())}
-    figures.note("install to a voice answer", memory_mib=used_mib, memory_of_all_pods_mib=sum(used_mib.values()))
+    figures.note(ROW, memory_mib=used_mib, memory_of_all_pods_mib=sum(used_mib.values()))
     assert set(used_mib) == SUITE
     assert sum(used_mib.values()) <= MEMORY_MIB, used_mib
 
