@@ -68,15 +68,23 @@ async def guided(
     prompt = await little.llm.Tokenize(pb.TokenizeRequest(messages=pb.MessageList(messages=request.messages)))
     told = await little.llm.Tokenize(pb.TokenizeRequest(text=kept)) if kept else pb.TokenizeResponse()
     outcome.figures["guide-tokens"] = str(guidance.usage.completion_tokens)
+    stops = StopStrings(request.sampling.stop)
+    answer_id = begun[0].id
+    if asked is not None and len(told.token_ids) >= asked:
+        # The bound is in the little model's tokens, and in those the guidance alone is that long.
+        outcome.answered_by = "big"
+        usage = pb.Usage(prompt_tokens=len(prompt.token_ids), completion_tokens=asked)
+        cut = await little.llm.Detokenize(pb.DetokenizeRequest(token_ids=told.token_ids[:asked]))
+        last = pb.CompleteStreamResponse(delta=cut.text.rstrip("\ufffd"), finish_reason=pb.LENGTH)
+        yield _continued(last, stops, usage, answer_id, name)
+        return
     rest = pb.CompleteRequest(
         token_ids=pb.TokenIds(ids=[*prompt.token_ids, *told.token_ids]), sampling=request.sampling
     )
     if asked is not None:
-        rest.sampling.max_tokens = max(1, asked - len(told.token_ids))
+        rest.sampling.max_tokens = asked - len(told.token_ids)
     if request.HasField("priority"):
         rest.priority = request.priority
-    stops = StopStrings(request.sampling.stop)
-    answer_id = begun[0].id
     text = stops.feed(kept)
     usage = pb.Usage(prompt_tokens=len(prompt.token_ids), completion_tokens=len(told.token_ids))
     if text:

@@ -1,5 +1,6 @@
 """Each mode does what its definition says, over real services."""
 
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -8,6 +9,7 @@ from ledge.hybrid.v1 import hybrid_pb2
 from ledge.llm.v1 import llm_pb2 as pb
 
 from tests.hybrid.conftest import BOTH_WAYS, Pair, asked, chat, hybrid_over, status_of, streamed, stub_of
+from tests.hybrid.grams import gram_service
 from tests.processes import ServiceProcess
 
 
@@ -85,6 +87,19 @@ async def test_max_tokens_counts_both_models_tokens(llm: Any) -> None:
     told = await asked(llm, chat("guide me", "guide", guide_tokens=20, sampling=sampling))
     assert len(told.text) == 24
     assert told.finish == pb.LENGTH
+
+
+@BOTH_WAYS
+async def test_guidance_that_is_longer_in_the_little_models_tokens_is_cut_at_the_bound(
+    pair: Pair, tmp_path: Path, ask: Any
+) -> None:
+    # The big one's tokens are words, the little one's characters.
+    with gram_service(tmp_path, 3) as words, hybrid_over(pair.little.address, words.address) as process:
+        async with stub_of(process) as llm:
+            sampling = pb.Sampling(temperature=0, max_tokens=6)
+            told = await ask(llm, chat("the old mill", "guide", guide_tokens=5, sampling=sampling))
+            assert (len(told.text), told.usage.completion_tokens) == (6, 6)
+            assert (told.finish, told.by) == (pb.LENGTH, "big")
 
 
 async def test_a_mode_that_cannot_hold_the_request_is_refused_where_it_was_asked_for(llm: Any) -> None:
