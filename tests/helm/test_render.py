@@ -149,6 +149,33 @@ def test_a_service_may_be_scheduled_for_itself() -> None:
     assert spec["priorityClassName"] == "urgent"
 
 
+def test_several_pods_of_a_service_are_spread_over_nodes_unless_something_else_is_said() -> None:
+    def constraints(values: dict[str, Any], service: str) -> Any:
+        spec = render(values).of("Deployment")[f"{RELEASE}-{service}"]["spec"]["template"]["spec"]
+        return spec.get("topologySpreadConstraints")
+
+    own = SCHEDULING["topologySpreadConstraints"]
+    values: dict[str, Any] = {
+        "services": {
+            "asr": {"replicas": 2},
+            "tts": {"autoscaling": {"kind": "hpa"}, "resources": {"requests": {"cpu": "100m"}}},
+            "rag": {"replicas": 2, "scheduling": {"topologySpreadConstraints": own}},
+        }
+    }
+    for service in ("asr", "tts"):
+        (constraint,) = constraints(values, service)
+        assert (constraint["topologyKey"], constraint["whenUnsatisfiable"]) == (
+            "kubernetes.io/hostname", "ScheduleAnyway",
+        )  # fmt: skip
+        selector = constraint["labelSelector"]["matchLabels"]
+        labels = render(values).of("Deployment")[f"{RELEASE}-{service}"]["spec"]["template"]["metadata"]["labels"]
+        assert selector.items() <= labels.items()
+        assert selector["app.kubernetes.io/component"] == service
+    assert constraints(values, "rag") == own
+    assert constraints(values, "llm") is None
+    assert constraints({**values, "scheduling": {"topologySpreadConstraints": own}}, "asr") == own
+
+
 def test_a_digest_wins_over_a_tag() -> None:
     digest = "sha256:" + "0" * 64
     rendered = render({"services": {"tts": {"image": {"digest": digest, "tag": "1", "variant": "piper"}}}})

@@ -5,6 +5,7 @@ secrets) stands here and nowhere else.
 dict
   root, component   the chart's scope; which part of the release it is
   scheduling        what replaces the release's (optional)
+  spread            whether its pods are divided among nodes as far as can be, where nothing is said of that (optional)
   labels, annotations   further ones (optional)
   containers, initContainers   as text (the latter optional)
   volumes           beside /tmp, as a list (optional)
@@ -17,6 +18,15 @@ dict
 {{- $values := $root.Values -}}
 {{- $scheduling := deepCopy $values.scheduling -}}
 {{- range $key, $value := .scheduling | default dict }}{{ $_ := set $scheduling $key $value }}{{ end -}}
+{{- if and .spread (not $scheduling.topologySpreadConstraints) -}}
+{{-   $selector := include "ledge.componentSelector" (dict "root" $root "component" .component) | fromYaml -}}
+{{-   $_ := set $scheduling "topologySpreadConstraints" (list (dict
+        "maxSkew" 1
+        "topologyKey" "kubernetes.io/hostname"
+        "whenUnsatisfiable" "ScheduleAnyway"
+        "labelSelector" (dict "matchLabels" $selector)
+        "matchLabelKeys" (list "pod-template-hash"))) -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "ledge.labels" (dict "root" $root "component" .component) | nindent 4 }}

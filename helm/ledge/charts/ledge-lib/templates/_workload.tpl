@@ -38,6 +38,7 @@ spec:
           "root" $root
           "component" $name
           "scheduling" $service.scheduling
+          "spread" (gt (int (include "ledge.mostReplicas" (dict "service" $service))) 1)
           "labels" $service.podLabels
           "annotations" $annotations
           "initContainers" (include "ledge.waitForModels" . | trim)
