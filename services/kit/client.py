@@ -1,7 +1,8 @@
 """The one way to call another service: a channel that balances, retries what may be retried, and passes the call on.
 
-Round robin over all addresses of a name, looked up again every second (gRPC's own
-30 s fail hundreds of calls in a rolling restart). Unary calls that the contract
+Round robin over all addresses of a name, looked up again when a connection ends, up to
+once a second (gRPC's own 30 s fail hundreds of calls in a rolling restart). Servers end
+old connections (`LEDGE_CONNECTION_AGE_S`), so that replicas that were added are found. Unary calls that the contract
 marks idempotent are retried on UNAVAILABLE. Deadline, request id, tenant, label and
 trace of the call being served travel with every call made for it; cancelling the task
 cancels the calls below it. Where calls wait for a peer, its health is watched, so none

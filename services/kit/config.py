@@ -86,6 +86,10 @@ class ServiceConfig(BaseSettings):
     """After SIGTERM, how long new calls are still taken while load balancers learn that this service is leaving."""
     drain_s: float = Field(30.0, ge=0, le=3600)
     """After that, how long calls in flight may take to finish."""
+    connection_age_s: float = Field(0.0, ge=0, le=86400)
+    """Callers are asked to connect anew when a connection is as old, in seconds (a tenth more or less); calls under way
+    on it end in peace. As they do, they look for the service's addresses, and so find replicas that were added. 0:
+    never."""
     deadline_slack_s: float = Field(0.02, ge=0, le=10)
     """Taken off the caller's deadline, so that this service reports the time-out, not the caller."""
     call_timeout_s: float = Field(60.0, gt=0, le=3600)

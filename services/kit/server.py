@@ -33,6 +33,7 @@ from services.kit.loading_turn import loading_turn
 log = logging.getLogger("ledge.server")
 NEW_OBJECTS = 20_000
 """How many come to be before Python looks for cycles among them; by its own 700 it does so several times a call."""
+NEVER_MS = 2**31 - 1
 Config = TypeVar("Config", bound=ServiceConfig)
 Contracts = FileDescriptor | Sequence[FileDescriptor]
 """The proto files whose services a server offers; most have one."""
@@ -140,6 +141,7 @@ class Server:
                 ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
                 ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.max_connection_age_ms", round(config.connection_age_s * 1000) or NEVER_MS),
             ],
         )
         self._grpc.add_generic_rpc_handlers((self._gate,))

@@ -1,7 +1,9 @@
 import asyncio
 import json
+from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
@@ -125,6 +127,24 @@ async def test_a_peer_that_loads_gets_no_call_until_it_serves() -> None:
         await server.load(build)
         await call
     await server.stop()
+
+
+def connections(port: int) -> set[int]:
+    """The callers' ports of all connections to a port."""
+    all_of_them = psutil.Process().net_connections("tcp")
+    return {each.laddr.port for each in all_of_them if each.raddr and each.raddr.port == port}
+
+
+async def test_callers_connect_anew_when_a_connection_is_old_and_lose_nothing(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    async with serving(connection_age_s=0.5) as probe:
+        stream = aiter(probe.stub.ChatStream(pb.ChatStreamRequest(chat=ask(f"echo {go} one two three"))))
+        assert (await anext(stream)).delta == "one"
+        first = connections(probe.server.port)
+        while not connections(probe.server.port) - first:
+            await probe.order("echo still answered")
+        go.touch()
+        assert [part.delta async for part in stream] == ["two", "three"]
 
 
 async def test_a_peer_that_stays_away_is_told_at_once() -> None:
