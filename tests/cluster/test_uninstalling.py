@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.cluster import Release
+from tests.cluster.cluster import Release, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -15,7 +15,8 @@ KINDS = (
 def test_uninstalling_leaves_only_the_claims(release: Release) -> None:
     release.uninstall()
     of_the_release = ("-n", release.namespace, "-l", f"app.kubernetes.io/instance={release.name}", "-o", "name")
-    assert release.cluster.kubectl("get", KINDS, *of_the_release).split() == []
+    # Helm does not wait for what belongs to what it deletes.
+    until(lambda: not release.cluster.kubectl("get", KINDS, *of_the_release).split(), 60, "all of the release is gone")
     # Pods make Leases, not Helm: whatever their labels, none may be left of a release that takes no turns at loading.
     assert release.cluster.kubectl("get", "leases", "-n", release.namespace, "-o", "name").split() == []
     secrets = release.cluster.kubectl("get", "secrets", "-n", release.namespace, "-o", "name").split()
