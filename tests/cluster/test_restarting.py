@@ -27,9 +27,12 @@ def test_every_service_restarts_in_turn_under_load_without_a_failed_call(
             )
             release.rolled_out(service)
             took_s[service] = round(time.monotonic() - began_s, 1)
-    figures.note("rolling restart", rate_per_s=RATE_PER_S, restart_s=took_s, **traffic.summary())
+    reached = traffic.achieved_per_s / RATE_PER_S
+    verdict = "not judged: the calls waited for a core" if traffic.is_starved else f"{reached:.0%} of the rate"
+    figures.note("rolling restart", rate_per_s=RATE_PER_S, verdict=verdict, restart_s=took_s, **traffic.summary())
     assert traffic.result["calls"] > RATE_PER_S * 10
     assert traffic.result["failed"] == 0, traffic.failures()
+    assert traffic.is_starved or reached >= 0.9, verdict
 
 
 @pytest.mark.parametrize("service", ["llm", "gateway"])

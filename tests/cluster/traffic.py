@@ -24,6 +24,9 @@ MIX = {
 }
 """Of fifty calls. Every service that the gateway calls is among them."""
 
+STARVED = 0.05
+"""Of the time, waited for a core: half of what the rate may lack."""
+
 
 class Traffic:
     """Use as a context; `result` is there after it."""
@@ -63,7 +66,19 @@ class Traffic:
 
     def summary(self) -> dict[str, Any]:
         """For the figures: all but the failures themselves."""
-        return {key: self.result[key] for key in ("calls", "failed", "lasted_s", "ms", "ms_by_kind")}
+        kept = ("calls", "failed", "lasted_s", "waited_for_a_core_s", "ms", "ms_by_kind")
+        return {**{key: self.result[key] for key in kept}, "achieved_per_s": round(self.achieved_per_s, 1)}
+
+    @property
+    def achieved_per_s(self) -> float:
+        """Calls that were made, each at its time whatever became of those before it."""
+        return float(self.result["calls"] / self.result["lasted_s"])
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether the machine, not what is tested, kept the calls from being made: they got no core to be made on."""
+        waited_s = self.result["waited_for_a_core_s"]
+        return waited_s is None or waited_s > STARVED * self.result["lasted_s"]
 
     def failures(self) -> str:
         """The first ones, for people."""

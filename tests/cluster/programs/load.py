@@ -3,8 +3,9 @@
 `python load.py SETTINGS` takes an object of JSON: gateway, rate_per_s, until (the file), retry_s, mix (kind → how many
 of a round). It prints one object of JSON: calls by kind, latencies by kind in milliseconds (50th, 95th, 100th
 percentile), tries, and the failures: kind, status, text, and when they began and ended (seconds since the epoch).
-With retry_s 0 no call is tried again, so that each failure is one that a user sees; else as the answer's Retry-After
-says, within so many seconds.
+waited_for_a_core_s says how long this program was ready to run and did not: more than a little, and a rate that was not
+reached tells of the machine. With retry_s 0 no call is tried again, so that each failure is one that a user sees; else
+as the answer's Retry-After says, within so many seconds.
 """
 
 import asyncio
@@ -106,6 +107,14 @@ def _again_s(answer: httpx.Response) -> float:
     return float(told) if told.isdecimal() else 0.5
 
 
+def _waited_for_a_core_s() -> float | None:
+    """Since this thread began; None where the kernel does not count it."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return None
+
+
 def _percentiles(values: list[float]) -> dict[str, float]:
     ordered = sorted(values)
     return {str(each): round(ordered[min(len(ordered) - 1, len(ordered) * each // 100)], 1) for each in (50, 95, 100)}
@@ -129,11 +138,13 @@ async def main(settings: dict[str, Any]) -> None:
         load = Load(client, settings["retry_s"])
         async with asyncio.TaskGroup() as calls:
             began_s, number = time.monotonic(), 0
+            waited_s = _waited_for_a_core_s()
             while not end.exists():
                 calls.create_task(load.call(turns[number % len(turns)]))
                 number += 1
                 await asyncio.sleep(max(0.0, began_s + number / rate_per_s - time.monotonic()))
             lasted_s = time.monotonic() - began_s
+            waited_now_s = _waited_for_a_core_s()
     everything = [each for values in load.took_ms.values() for each in values]
     result = {
         "calls": number,
@@ -141,6 +152,7 @@ async def main(settings: dict[str, Any]) -> None:
         "failed": load.failed,
         "failures": load.failures,
         "lasted_s": round(lasted_s, 1),
+        "waited_for_a_core_s": None if waited_s is None or waited_now_s is None else round(waited_now_s - waited_s, 1),
         "ms": _percentiles(everything) if everything else {},
         "ms_by_kind": {kind: _percentiles(values) for kind, values in load.took_ms.items()},
     }
