@@ -1,6 +1,7 @@
 """What is labelled local only never leaves, whatever else a request, a tenant or the settings say."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,6 +11,8 @@ from ledge.llm.v1 import llm_pb2 as pb
 
 from tests.gateway.suite import NO_PEERS
 from tests.hybrid.conftest import Pair, asked, chat, hybrid_over, streamed, stub_of
+from tests.hybrid.grams import gram_service
+from tests.hybrid.wire import PREFACE_BYTES, data_bytes, wire_to
 from tests.processes import service
 
 SECRET = "patient-4711-has-gout"
@@ -44,6 +47,33 @@ async def test_no_byte_of_a_labelled_request_reaches_the_big_model(pair: Pair, d
                     await token_call
                 assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
             assert SECRET.encode() not in pair.wire.up[before:]
+
+
+async def test_a_labelled_request_goes_up_as_token_ids_no_more_than_as_words(tmp_path: Path) -> None:
+    with (
+        gram_service(tmp_path, 2) as little,
+        gram_service(tmp_path, 5) as big,
+        wire_to(big.address) as wire,
+        hybrid_over(little.address, wire.address, LEDGE_MODE="bild", LEDGE_BILD_KEEP="true") as process,
+    ):
+        async with stub_of(process) as llm:
+
+            async def label_in_every_mode() -> None:
+                for mode in MODES:
+                    for ask in (asked, streamed):
+                        told = await ask(llm, chat("the old mill", mode, local_only=True, threshold=0.5))
+                        assert (told.by, told.why) == ("little", "local-only")
+                        told = await ask(llm, chat("the old mill", mode, threshold=0.5), **{"ledge-local-only": "1"})
+                        assert (told.by, told.why) == ("little", "local-only")
+
+            await label_in_every_mode()
+            assert wire.connections == 0, "nobody asked for the big model"
+            for mode in ("bild", "guide"):
+                assert (await asked(llm, chat("the old mill", mode, guide_tokens=4))).by == "both"
+            sent = data_bytes(wire.up[PREFACE_BYTES:])
+            assert sent > 0
+            await label_in_every_mode()
+            assert (wire.connections, data_bytes(wire.up[PREFACE_BYTES:])) == (1, sent)
 
 
 async def test_calls_side_by_side_keep_their_own_labels(pair: Pair) -> None:

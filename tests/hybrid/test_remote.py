@@ -17,7 +17,7 @@ from services.hybrid.bild.in_process import Counts, greedy, propose
 from services.hybrid.bild.remote import RemoteVerifier, _read
 from services.kit.errors import EngineFailed
 from tests.hybrid.grams import engine, gram_service
-from tests.hybrid.wire import Wire, wire_to
+from tests.hybrid.wire import Wire, data_bytes, wire_to
 from tests.processes import ServiceProcess
 
 PROMPTS = ("user: what does the pump do?\n", "user: und das Becken?\n", "user: the old mill\n", "user: 1912\n")
@@ -172,16 +172,6 @@ def test_tokens_of_a_large_vocabulary_are_a_few_bytes_too(largest_id: int) -> No
     around = GRPC_AND_FRAME_BYTES + TLS_AND_TCP_BYTES
     assert pb.VerifyRequest(draft=draft).ByteSize() + around <= UP_BYTES
     assert verdict.ByteSize() + around <= DOWN_BYTES
-
-
-def data_bytes(sent: bytes) -> int:
-    """The frames of HTTP/2 that carry messages (RFC 9113, section 4.1)."""
-    place = told = 0
-    while place < len(sent):
-        size = 9 + int.from_bytes(sent[place : place + 3])
-        told += size if sent[place + 3] == 0 else 0
-        place += size
-    return told
 
 
 async def test_another_vocabulary_is_refused(wire: Wire) -> None:

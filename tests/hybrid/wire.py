@@ -5,6 +5,9 @@ import socket
 import threading
 from collections.abc import Iterator
 
+PREFACE_BYTES = 24
+"""What a client says before its first frame (RFC 9113, section 3.4)."""
+
 
 class Wire:
     """Forwards connections to `address`; keeps what went each way.
@@ -92,3 +95,13 @@ def wire_to(address: str, most_up_bytes: int | None = None) -> Iterator[Wire]:
         yield wire
     finally:
         wire.close()
+
+
+def data_bytes(sent: bytes) -> int:
+    """The frames of HTTP/2 that carry messages (RFC 9113, section 4.1); `sent` begins with a frame."""
+    place = told = 0
+    while place + 9 <= len(sent):
+        size = 9 + int.from_bytes(sent[place : place + 3])
+        told += size if sent[place + 3] == 0 else 0
+        place += size
+    return told
