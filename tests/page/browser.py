@@ -90,8 +90,8 @@ class Visitor:
         self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
         self.page.goto(url)
 
-    def find(self, selector: str) -> Locator:
-        return self.page.locator(selector)
+    def find(self, selector: str, has_text: str | None = None) -> Locator:
+        return self.page.locator(selector, has_text=has_text)
 
     def expect_state(self, *states: str, timeout_ms: float = ANSWER_TIMEOUT_MS) -> None:
         one_of = ", ".join(f'body[data-state="{state}"]' for state in states)

@@ -1,4 +1,4 @@
-"""The page by hand: by keyboard alone, in another language, with history and with documents."""
+"""The page by hand: by keyboard alone, in another language, and with history."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, Q
 from tests.page.conftest import Open
 
 SPANISH = Path("/usr/share/apertium/modes/eng-spa.mode")
-MILL = "# The mill\n\nThe mill at Alder Ford grinds rye. It was built in 1802 by Ines Marlow.\n"
 
 
 def test_everything_is_within_reach_of_the_keyboard(visitor: Visitor) -> None:
@@ -190,69 +189,6 @@ def test_a_question_in_another_language_is_answered_in_it(visitor: Visitor) -> N
     expect(visitor.answer()).to_contain_text("translated from English", timeout=ANSWER_TIMEOUT_MS)
     expect(visitor.answer()).to_contain_text("there is no voice of this language")
     visitor.picture("answered-in-spanish")
-
-
-def test_a_document_dropped_in_is_read_asked_and_deleted(visitor: Visitor) -> None:
-    visitor.find("#open-documents").click()
-    panel = visitor.find("#documents")
-    panel.locator("#collection").select_option(label="New collection …")
-    visitor.page.keyboard.type("mills")
-    visitor.page.keyboard.press("Enter")
-    expect(panel.locator("#collection")).to_have_value("mills")
-    expect(panel.locator("#documents-note")).to_have_text("No documents yet.")
-    transfer = visitor.page.evaluate_handle(
-        """(text) => {
-          const transfer = new DataTransfer();
-          transfer.items.add(new File([text], "mill.md", { type: "text/markdown" }));
-          transfer.items.add(new File([new Uint8Array(5000)], "noise.exe"));
-          return transfer;
-        }""",
-        MILL,
-    )
-    visitor.page.dispatch_event("#dropzone", "drop", {"dataTransfer": transfer})
-    expect(panel.locator("#uploads li", has_text="mill.md")).to_contain_text("1 passage")
-    refused = panel.locator("#uploads li", has_text="noise.exe")
-    expect(refused).to_have_class("failed")
-    expect(refused).to_contain_text("not taken in: ")
-    expect(panel.locator("#document-list li")).to_have_count(1)
-    visitor.picture("documents")
-    visitor.page.keyboard.press("Escape")
-
-    visitor.ask("Who built the mill?")
-    visitor.expect_answer("Ines Marlow")
-
-    visitor.find("#open-documents").click()
-    panel.get_by_role("button", name="Delete mill.md").click()
-    visitor.picture("delete")
-    visitor.find("#delete").get_by_role("button", name="Cancel").click()
-    expect(panel.locator("#document-list li")).to_have_count(1)
-    panel.get_by_role("button", name="Delete mill.md").click()
-    visitor.find("#delete").get_by_role("button", name="Delete").click()
-    expect(panel.locator("#documents-note")).to_have_text("mill.md was deleted.")
-    expect(panel.locator("#document-list li")).to_have_count(0)
-
-
-def test_progress_is_told_while_a_file_is_sent_and_read(visitor: Visitor) -> None:
-    visitor.find("#open-documents").click()
-    paragraphs = (
-        f"Pump {number} was serviced on day {number}. It moves {number} litres a second." for number in range(4000)
-    )
-    text = "\n\n".join(paragraphs).encode()
-    visitor.page.evaluate(
-        """() => {
-          window.told = new Set();
-          const look = () => document.querySelectorAll("#uploads .quiet").forEach((one) => told.add(one.textContent));
-          new MutationObserver(look).observe(document.querySelector("#uploads"), { childList: true, subtree: true });
-        }"""
-    )
-    visitor.page.locator("#files").set_input_files({"name": "pumps.txt", "mimeType": "text/plain", "buffer": text})
-    expect(visitor.find("#uploads .done")).to_have_count(1, timeout=60_000)
-    told = visitor.page.evaluate("[...told]")
-    assert "reading" in told
-    assert any(line.startswith("sending, ") for line in told)
-    visitor.find("#documents").get_by_role("button", name="Delete pumps.txt").click()
-    visitor.find("#delete").get_by_role("button", name="Delete").click()
-    expect(visitor.find("#documents-note")).to_have_text("pumps.txt was deleted.")
 
 
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "[1] 🙂 \u202eabc", "a" * 4000])

@@ -18,12 +18,11 @@ export class Documents {
     byId("collection-name").textContent = this.collection;
     const dialog = byId("documents");
     closable(dialog);
-    // What went well is in the list now; what did not stays until somebody has seen it.
-    dialog.onclose = () => byId("uploads").querySelectorAll(".done, .unchanged").forEach((row) => row.remove());
+    dialog.onclose = () => this.#closed();
     for (const id of ["open-documents", "welcome-add"]) byId(id).onclick = () => this.open();
     byId("collection").onchange = ({ target }) => this.#chosen(target.value);
     byId("new-collection").onsubmit = (event) => this.#create(event);
-    byId("choose").onclick = () => byId("files").click();
+    byId("choose").onclick = () => this.#knowsWhere() && byId("files").click();
     byId("files").onchange = ({ target }) => {
       this.#add(target.files);
       target.value = "";
@@ -44,6 +43,13 @@ export class Documents {
     return this.#told(this.refresh());
   }
 
+  // What went well is in the list now; what did not stays until somebody has seen it.
+  #closed() {
+    byId("uploads").querySelectorAll(".done, .unchanged").forEach((row) => row.remove());
+    byId("new-collection").hidden = true;
+    byId("collection").value = this.collection;
+  }
+
   // What collections there are, and what is in the one that is asked. Throws Refused.
   async refresh() {
     const told = await call("GET", "v1/collections");
@@ -62,8 +68,8 @@ export class Documents {
   #drawCollections() {
     const options = this.collections.map((name) => element("option", { value: name }, name));
     byId("collection").replaceChildren(...options, element("option", { value: NEW }, translated("collection-new")));
-    byId("collection").value = this.collection;
-    byId("new-collection").hidden = true;
+    // While one is named the form stays.
+    byId("collection").value = byId("new-collection").hidden ? this.collection : NEW;
   }
 
   #chosen(name) {
@@ -73,6 +79,7 @@ export class Documents {
   }
 
   #turnTo(name) {
+    byId("new-collection").hidden = true;
     this.settings.choose("collection", name);
     return this.#told(this.refresh());
   }
@@ -89,7 +96,10 @@ export class Documents {
 
   #drawList(documents) {
     const sorted = documents.toSorted((a, b) => a.document_name.localeCompare(b.document_name, language));
-    byId("document-list").replaceChildren(...sorted.map((each) => this.#row(each)));
+    const list = byId("document-list");
+    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+    list.replaceChildren(...sorted.map((each) => this.#row(each)));
+    if (focused !== null) this.#focus(focused);
     byId("documents-note").textContent = documents.length ? "" : translated("documents-none");
   }
 
@@ -97,9 +107,16 @@ export class Documents {
     const pages = info.pages ? [translated("pages", { count: info.pages })] : [];
     const facts = [...pages, translated("passages", { count: info.total_elements }), size(info.file_size)];
     const label = translated("delete", { name });
-    const remove = element("button", { class: "tool", "aria-label": label, title: label }, icon("delete"));
+    const attributes = { class: "tool", "aria-label": label, title: label, "data-focus": name };
+    const remove = element("button", attributes, icon("delete"));
     remove.onclick = () => this.#delete(name);
     return element("li", {}, ...named(name, facts.join(" · ")), remove);
+  }
+
+  // On a document's button; where that is gone, on what stands above the list.
+  #focus(name) {
+    const button = byId("document-list").querySelector(`[data-focus="${CSS.escape(name)}"]`);
+    (button ?? byId("collection")).focus();
   }
 
   async #delete(name) {
@@ -109,14 +126,25 @@ export class Documents {
     dialog.returnValue = "";
     dialog.showModal();
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    // The list may have been drawn anew meanwhile, and its button be another.
+    this.#focus(name);
     if (dialog.returnValue !== "delete") return;
     if (!(await this.#told(call("DELETE", this.#path, [name])))) return;
     await this.#told(this.refresh());
     byId("documents-note").textContent = translated("deleted", { name });
-    byId("collection").focus();
+  }
+
+  // Whether it is settled where files go.
+  #knowsWhere() {
+    const form = byId("new-collection");
+    if (form.hidden) return true;
+    byId("documents-note").textContent = translated("collection-first");
+    form.elements.name.focus();
+    return false;
   }
 
   #add(files) {
+    if (!this.#knowsWhere()) return;
     for (const file of files) this.uploads.add(file, this.collection);
   }
 
@@ -135,7 +163,10 @@ export class Documents {
     if (finished) {
       const label = translated("dismiss", { name });
       const dismiss = element("button", { class: "tool", "aria-label": label, title: label }, icon("close"));
-      dismiss.onclick = () => row.remove();
+      dismiss.onclick = () => {
+        row.remove();
+        byId("choose").focus();
+      };
       row.append(dismiss);
       byId("documents-told").textContent = `${name}: ${told}`;
       this.#told(this.refresh());

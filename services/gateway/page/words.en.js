@@ -90,6 +90,7 @@ export default {
   "collection-new": "New collection …",
   "collection-name": "Name of the new collection",
   "collection-create": "Create",
+  "collection-first": "Name the new collection first, then add files.",
   "read-aloud": "Read answers aloud",
   "read-aloud-needs-https": "Answers are read aloud only at https addresses and on localhost",
   "effort": "Thoroughness",

@@ -90,6 +90,7 @@ export default {
   "collection-new": "Nueva colección …",
   "collection-name": "Nombre de la nueva colección",
   "collection-create": "Crear",
+  "collection-first": "Dé primero un nombre a la colección nueva; después, añada archivos.",
   "read-aloud": "Leer las respuestas en voz alta",
   "read-aloud-needs-https": "Las respuestas se leen en voz alta solo en direcciones https y en localhost",
   "effort": "Minuciosidad",
