@@ -59,6 +59,9 @@ class RetrievalConfig(ServiceConfig):
     """Points written since the last optimising that start it although writes go on."""
     optimize_idle_s: float = Field(2.0, ge=0.0, le=3600)
     """Seconds without a write that start it."""
+    memory_limit_bytes: int | None = Field(None, ge=2**20, le=2**50)
+    """Memory that this process may take with its optimiser, in bytes, where neither the control group nor the machine
+    says less. What optimising would take beyond it is not begun: the collection is served unoptimised, slower."""
 
     def qdrant_key(self) -> str | None:
         """Raises InvalidInput where the file cannot be read."""

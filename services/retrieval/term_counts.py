@@ -30,6 +30,11 @@ class TermCounts:
     def of(self, term: int) -> int:
         return self._counts.get(term, 0)
 
+    @property
+    def occurrences(self) -> int:
+        """Over all terms: entries of the index of words. Belongs to the thread that writes."""
+        return sum(self._counts.values())
+
     def rarities(self, terms: Iterable[int]) -> dict[int, float]:
         """How much each term says: its part of BM25 that belongs to the collection."""
         return {term: rarity(self.of(term), self.points) for term in terms}

@@ -26,10 +26,11 @@ from services.retrieval.engines import qdrant_shard as shards
 from services.retrieval.engines.qdrant_bookkeeping import TRACES, Bookkeeping
 from services.retrieval.engines.qdrant_description import Description
 from services.retrieval.engines.qdrant_filter import index_of, to_qdrant, wanted_indexes
-from services.retrieval.engines.qdrant_optimizer import Optimizer
+from services.retrieval.engines.qdrant_optimizer import Optimizer, wanted_bytes
 from services.retrieval.engines.qdrant_reading import fetch
 from services.retrieval.engines.qdrant_search import find
 from services.retrieval.engines.qdrant_shard import Tuning, failures
+from services.retrieval.memory_room import room_bytes
 from services.retrieval.term_counts import TermCounts
 
 log = logging.getLogger("ledge.retrieval")
@@ -75,6 +76,8 @@ class QdrantCollection:
         self._touched: set[str] | None = None
         self._written_s = time.monotonic()
         self._not_before_s = 0.0
+        self.lacking_bytes = 0
+        """Memory without which this collection is not optimised."""
 
     @staticmethod
     def create(directory: Path, dimensions: int, language: str, tuning: Tuning) -> None:
@@ -244,6 +247,9 @@ class QdrantCollection:
             if self.points <= FEW_POINTS:
                 self._index_here()
             wanted = bool(self._wanted_fields) or self._worth_optimizing()
+            if wanted and not self._has_room():
+                return False
+            self.lacking_bytes = 0
             if wanted:
                 unoptimized, logged = self.unoptimized, self._logged
                 successor, fields = self._copy()
@@ -262,6 +268,20 @@ class QdrantCollection:
             self._logged -= logged
         self._not_before_s = 0.0
         return wanted
+
+    def _has_room(self) -> bool:
+        """Whether optimising fits into memory. Asked again after a while; said once."""
+        wanted = wanted_bytes(self.points, self.dimensions, self._books.counts.occurrences)
+        room = room_bytes(self._tuning.memory_limit_bytes)
+        if room is None or wanted <= room:
+            return True
+        if not self.lacking_bytes:
+            log.warning(
+                "no memory to optimise: searches are right, but slower; raise the service's memory limit",
+                extra={"collection": self.name, "points": self.points, "wanted_bytes": wanted, "room_bytes": room},
+            )
+        self.lacking_bytes = wanted - room
+        return False
 
     def _copy(self) -> tuple[Path, dict[str, str]]:
         """The copied shard, and the fields to index in it."""

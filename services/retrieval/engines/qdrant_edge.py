@@ -51,6 +51,7 @@ class QdrantEdge:
             average_terms=config.average_terms,
             reserved_disk_bytes=config.reserved_disk_bytes,
             most_answer_bytes=config.max_message_bytes,
+            memory_limit_bytes=config.memory_limit_bytes,
         )
         self._own(config.data_dir)
         self._changing = threading.Lock()
@@ -197,6 +198,7 @@ class QdrantEdge:
 
     def _tell(self) -> None:
         metrics.UNOPTIMIZED_POINTS.set(sum(collection.unoptimized for collection in self._collections.values()))
+        metrics.LACKING_MEMORY_BYTES.set(max((each.lacking_bytes for each in self._collections.values()), default=0))
 
     def _maintain(self) -> None:
         """Optimises a collection once it is idle, or has changed much; one at a time."""

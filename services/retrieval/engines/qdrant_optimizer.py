@@ -5,8 +5,12 @@
 Merging segments and building the HNSW graph take a minute for 100 000 points, and
 qdrant-edge holds Python's global lock all that time: in the service's own process
 nothing else would run.
+
+It takes memory beside the service's own, most of it for the index of words. Where
+both share a limit and reach it, the kernel ends this process first.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -21,6 +25,16 @@ NICENESS = 5
 """A third of the processor time that an equal would get: an ingest and its searches go first, but it is not starved."""
 PR_SET_PDEATHSIG = 1
 _LAST_WORDS_BYTES = 2000
+FIXED_BYTES = 48 * 2**20
+POINT_BYTES = 256
+"""Links of the graph, ids."""
+OCCURRENCE_BYTES = 64
+"""Of a term in a text: 44 while its index is built, the rest where the service then loads it."""
+
+
+def wanted_bytes(points: int, dimensions: int, occurrences: int) -> int:
+    """About what optimising takes beside the service. The vectors are pages of a file, but without them it crawls."""
+    return FIXED_BYTES + points * (POINT_BYTES + 4 * dimensions) + occurrences * OCCURRENCE_BYTES
 
 
 class Optimizer:
@@ -42,6 +56,8 @@ class Optimizer:
                 process.kill()
             _, said = process.communicate()
         self._process = None
+        if process.returncode == -signal.SIGKILL and not self._stopped:
+            raise EngineFailed("the optimiser was killed, most likely for the memory that it took")
         if process.returncode:
             last_words = said[-_LAST_WORDS_BYTES:].decode(errors="replace").strip().rpartition("\n")[2]
             raise EngineFailed(f"the optimiser ended with {process.returncode}: {last_words}")
@@ -61,6 +77,8 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(parent):
             return
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
     import qdrant_edge as qe
 
     from services.retrieval.engines.qdrant_filter import index_of

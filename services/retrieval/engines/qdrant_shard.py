@@ -48,6 +48,7 @@ class Tuning:
     average_terms: float = 80.0
     reserved_disk_bytes: int = 256 * 2**20
     most_answer_bytes: int = 16 * 2**20
+    memory_limit_bytes: int | None = None
 
 
 def require_space(directory: Path, wanted_bytes: int, reserved_bytes: int) -> None:
