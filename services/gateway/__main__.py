@@ -39,6 +39,7 @@ async def serve(config: GatewayConfig) -> int:
         max_connections=config.max_connections,
         websocket=Socket,
         max_websocket_message_bytes=config.max_realtime_message_bytes,
+        is_leaving=stopping.is_set,
         too_many=lambda path: response_of(
             path, Overloaded(f"all {config.max_connections} connections of the gateway are taken", retry_after_s=1)
         ),

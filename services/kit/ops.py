@@ -192,6 +192,7 @@ def http_server(
     too_many: Callable[[str], Response] | None = None,
     websocket: type[asyncio.Protocol] | None = None,
     max_websocket_message_bytes: int = 2**20,
+    is_leaving: Callable[[], bool] = lambda: False,
 ) -> uvicorn.Server:
     """A uvicorn server for `app`; run it with `serve(sockets=[listen(…)])`, end it with `should_exit = True`.
 
@@ -203,6 +204,8 @@ def http_server(
         max_connections: past it only health is answered.
         too_many: path → what all else is then told.
         websocket: uvicorn's protocol of upgraded connections; None: none is upgraded.
+        is_leaving: while it is so a connection is closed after its next answer, so that clients which keep theirs make
+            the next elsewhere instead of finding it cut.
     """
     refusal = too_many or (lambda path: JSONResponse({"error": f"all {max_connections} connections are taken"}, 503))
     settings: dict[str, Any] = {}
@@ -212,7 +215,7 @@ def http_server(
             settings |= {"ssl_ca_certs": str(tls.tls_client_ca_file), "ssl_cert_reqs": ssl.CERT_REQUIRED}
     return QuietServer(
         uvicorn.Config(
-            app,
+            _left(app, is_leaving),
             lifespan="off",
             http=cast(Any, connections(client_timeout_s, max_connections, _crowded(app, refusal))),
             ws=websocket or "none",
@@ -232,15 +235,28 @@ def _crowded(app: ASGIApp, refusal: Callable[[str], Response]) -> ASGIApp:
     """The app for a connection past the bound: health, or the refusal; then the connection is closed."""
 
     async def crowded(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_last(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["connection"] = "close"
-            await send(message)
-
         answer = app if scope["path"].startswith("/v1/health") else refusal(scope["path"])
-        await answer(scope, receive, send_last)
+        await answer(scope, receive, _last(send))
 
     return crowded
+
+
+def _left(app: ASGIApp, is_leaving: Callable[[], bool]) -> ASGIApp:
+    """The app, whose answers are the last on their connection once the server is leaving."""
+
+    async def left(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, _last(send) if scope["type"] == "http" and is_leaving() else send)
+
+    return left
+
+
+def _last(send: Send) -> Send:
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["connection"] = "close"
+        await send(message)
+
+    return send_last
 
 
 def ops_app(status: Status) -> Starlette:

@@ -24,7 +24,7 @@ async def test_sigterm_in_mid_stream_finishes_the_stream_and_loses_no_call() -> 
     slowly = {"LEDGE_SCRIPT_TOKENS_PER_S": "200"}
     with gateway_and_llm(slowly, LEDGE_SETTLE_S="1") as suite:
         async with suite.http() as http, suite.http() as idle:
-            await idle.get("/v1/health")
+            assert "connection" not in (await idle.get("/v1/health")).headers
             words = " ".join(f"word{number}" for number in range(60))
             async with http.stream("POST", "/v1/chat/completions", json=ask(words, stream=True)) as response:
                 parts = response.aiter_text()
@@ -34,6 +34,8 @@ async def test_sigterm_in_mid_stream_finishes_the_stream_and_loses_no_call() -> 
                 # Until the settle time ends calls are still taken, on old connections and on new ones.
                 ready = await idle.get("/v1/health/ready")
                 assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")
+                # Whoever keeps a connection is told to make the next one elsewhere.
+                assert ready.headers["connection"] == "close"
                 assert (await idle.get("/v1/health")).status_code == 503
                 assert (await idle.get("/v1/health/live")).status_code == 200
                 async with suite.http() as late:
