@@ -57,6 +57,7 @@ def start_client(release: Release, name: str, labels: Mapping[str, str]) -> Pod:
     container = {
         "env": [
             {"name": "LEDGE_RAG_ADDRESS", "value": f"{release.name}-rag:50051"},
+            {"name": "LEDGE_VOICE_ADDRESS", "value": f"{release.name}-voice:50051"},
             {"name": "HOME", "value": "/tmp"},
             key,
         ],

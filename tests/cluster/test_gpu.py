@@ -60,7 +60,7 @@ def test_what_does_not_fit_on_the_gpu_is_refused_before_anything_is_installed(re
 def test_a_plan_is_made_for_the_gpu_of_the_node(node_with_a_gpu: str, tmp_path: Path) -> None:
     told = Ledge(tmp_path / "state").run("plan", "--cluster", "--users", "1").stdout
     assert node_with_a_gpu in told
-    assert "gpu.mode=exclusive gpu.count=1 gpu.totalMemoryMiB=46068" in told
+    assert "gpu.mode=shared,gpu.count=1,gpu.totalMemoryMiB=46068" in told
     assert "llama-3.1-8b in bf16 on l40s" in told
 
 

@@ -36,11 +36,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "reranking": ("reranking", "retrieval", "rag"),
     "retrieval": ("retrieval", "rag"),
     "rag": ("retrieval", "rag"),
-    "llm": ("llm", "rag"),
+    "llm": ("llm", "rag", "voice"),
     "asr": ("asr",),
     "tts": ("tts",),
     "translation": ("translation",),
-    "gateway": tuple(MIX),
+    "voice": ("voice",),
+    "gateway": tuple(kind for kind in MIX if kind != "voice"),
 }
 """Service → the kinds of calls that go through it."""
 

@@ -7,7 +7,7 @@ import pytest
 from tests.cluster import figures
 from tests.cluster.client import Pod
 from tests.cluster.cluster import Release
-from tests.cluster.traffic import RATE_PER_S, Traffic
+from tests.cluster.traffic import MIX, RATE_PER_S, Traffic
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -19,7 +19,8 @@ def test_every_service_restarts_in_turn_under_load_without_a_failed_call(
     release: Release, client: Pod, gateway: str
 ) -> None:
     took_s: dict[str, float] = {}
-    with Traffic(client, gateway) as traffic:
+    # Documents are taken in all the while, when the one writer of the index is replaced as well.
+    with Traffic(client, gateway, mix={**MIX, "writing": 1}) as traffic:
         for service in release.services():
             began_s = time.monotonic()
             release.cluster.kubectl(

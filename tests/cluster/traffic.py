@@ -1,4 +1,4 @@
-"""A steady stream of calls through the gateway while something happens, and what became of them."""
+"""A steady stream of calls of every service while something happens, and what became of them."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from tests.cluster.client import Pod
 
 RATE_PER_S = float(os.environ.get("E2E_RATE_PER_S", "50"))
 MIX = {
-    "embedding": 18,
+    "embedding": 17,
     "reranking": 16,
     "gateway": 9,
     "retrieval": 2,
@@ -21,6 +21,7 @@ MIX = {
     "translation": 1,
     "tts": 1,
     "asr": 1,
+    "voice": 1,
 }
 """Of fifty calls. Every service that the gateway calls is among them."""
 

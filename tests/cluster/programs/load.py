@@ -1,5 +1,8 @@
 """Runs in a pod: calls the gateway at a steady rate until a file appears, then prints what became of each call.
 
+Of the kind `voice` is a typed turn of a conversation, at LEDGE_VOICE_ADDRESS as the gateway itself calls it, since the
+pod speaks no WebSockets.
+
 `python load.py SETTINGS` takes an object of JSON: gateway, rate_per_s, until (the file), retry_s, mix (kind → how many
 of a round). It prints one object of JSON: calls by kind, latencies by kind in milliseconds (50th, 95th, 100th
 percentile), tries, and the failures: kind, status, text, and when they began and ended (seconds since the epoch).
@@ -16,10 +19,17 @@ import random
 import struct
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
+from ledge.voice.v1 import voice_pb2 as pb
+from ledge.voice.v1 import voice_pb2_grpc as rpc
+
+from services.kit.client import Channel, open_channel
+from services.kit.errors import from_rpc
 
 MAX_FAILURES = 400
 WAV_HEADER = struct.pack(
@@ -27,6 +37,7 @@ WAV_HEADER = struct.pack(
     *(b"RIFF", 16036, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16, b"data", 16000),
 )
 SILENCE = WAV_HEADER + bytes(16000)
+MODEL = "smollm2-135m-instruct"
 REQUESTS: dict[str, dict[str, Any]] = {
     "embedding": {
         "url": "/v1/embeddings",
@@ -45,7 +56,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "llm": {
         "url": "/v1/chat/completions",
         "json": {
-            "model": "smollm2-135m-instruct",
+            "model": MODEL,
             "messages": [{"role": "user", "content": "Say hello."}],
             "max_tokens": 4,
         },
@@ -57,14 +68,18 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "data": {"model": "whisper-1"},
         "files": {"file": ("silence.wav", SILENCE, "audio/wav")},
     },
+    "writing": {"url": "/v1/documents", "data": {"data": json.dumps({"blocking": True})}},
 }
+TIMEOUT_S = 60.0
 
 
 class Load:
     """One run."""
 
-    def __init__(self, client: httpx.AsyncClient, retry_s: float) -> None:
+    def __init__(self, client: httpx.AsyncClient, voice: Any, retry_s: float, model: str = MODEL) -> None:
         self._client = client
+        self._voice = voice
+        self._model = model
         self._retry_s = retry_s
         self.took_ms: dict[str, list[float]] = {}
         self.failures: list[dict[str, Any]] = []
@@ -93,13 +108,57 @@ class Load:
 
     async def _try(self, kind: str) -> tuple[int, str, float]:
         """The status, 0 where there was no answer; what was said; when to try again."""
+        if kind == "voice":
+            return await self._converse()
         request = dict(REQUESTS[kind])
+        if kind == "writing":
+            # Never the same, or nothing would be written.
+            text = f"Round {uuid.uuid4().hex}: all is well."
+            request["files"] = {"documents": (f"round-{self.tries % 8}.txt", text.encode())}
         method = "POST" if len(request) > 1 else "GET"
         try:
             answer = await self._client.request(method, **request)
         except httpx.HTTPError as error:
             return 0, f"{type(error).__name__} {error}", 0.2
-        return answer.status_code, answer.text[:200] if answer.status_code != 200 else "", _again_s(answer)
+        status = answer.status_code
+        if kind == "writing" and status == 200 and len(answer.json()["documents"]) != 1:
+            status = 500
+        return status, answer.text[:400] if status != 200 else "", _again_s(answer)
+
+    async def _converse(self) -> tuple[int, str, float]:
+        status, text = 0, "the conversation ended without an answer"
+        try:
+            turn = iter(typed_turn(self._model))
+            async for event in self._voice.Converse(turn, timeout=TIMEOUT_S, wait_for_ready=True):
+                fault = event.error if event.HasField("error") else event.response_done.error
+                if fault.message:
+                    return (
+                        (400 if fault.type == "invalid_request_error" else 503),
+                        json.dumps(_told(fault.message)),
+                        0.5,
+                    )
+                if event.HasField("response_done"):
+                    status, text = 200, ""
+        except grpc.aio.AioRpcError as error:
+            known = from_rpc(error)
+            return known.http, json.dumps(_told(known.message)), known.retry_after_s or 0.5
+        return status, text, 0.5
+
+
+def typed_turn(model: str) -> list[pb.ConverseRequest]:
+    content = [pb.Content(text="Say hello.")]
+    return [
+        pb.ConverseRequest(session=pb.Session(model=model, speak=False, max_output_tokens=4)),
+        pb.ConverseRequest(
+            create_item=pb.CreateItem(item=pb.Item(message=pb.Message(role=pb.Item.USER, content=content)))
+        ),
+        pb.ConverseRequest(create_response=pb.CreateResponse()),
+    ]
+
+
+def _told(message: str) -> dict[str, Any]:
+    """An error, in the shape that the gateway tells one in."""
+    return {"error": {"message": message}}
 
 
 def _again_s(answer: httpx.Response) -> float:
@@ -129,13 +188,17 @@ async def main(settings: dict[str, Any]) -> None:
     # A connection that the server means to close may be closed as a request is on its way, and HTTP has no answer to
     # that but to try again: none is kept, as a balancer in front of the gateway keeps none to a pod that leaves.
     limits = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(
-        base_url=settings["gateway"],
-        timeout=60,
-        limits=limits,
-        headers={"authorization": f"Bearer {key}"} if key else {},
-    ) as client:
-        load = Load(client, settings["retry_s"])
+    bare = open_channel(os.environ.get("LEDGE_VOICE_ADDRESS", ""), contracts=(pb.DESCRIPTOR,), health_watched=True)
+    async with (
+        Channel(bare, key or None, cap_s=None, slack_s=0) as channel,
+        httpx.AsyncClient(
+            base_url=settings["gateway"],
+            timeout=TIMEOUT_S,
+            limits=limits,
+            headers={"authorization": f"Bearer {key}"} if key else {},
+        ) as client,
+    ):
+        load = Load(client, rpc.VoiceServiceStub(channel), settings["retry_s"])
         async with asyncio.TaskGroup() as calls:
             began_s, number = time.monotonic(), 0
             waited_s = _waited_for_a_core_s()
