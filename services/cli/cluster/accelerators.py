@@ -8,7 +8,7 @@ NVIDIA's device plugin offers `nvidia.com/gpu` (with time-slicing or MPS so many
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from services.cli.cluster.snapshot import Object, name_of
 
@@ -42,14 +42,6 @@ class Accelerators:
     memory_mib: int | None
     """Of each device, or instance."""
     sharing: Sharing
-
-    def chart_values(self) -> dict[str, Any]:
-        """`gpu` of the chart's values."""
-        values: dict[str, Any] = {"mode": self.sharing, "count": self.devices}
-        values |= {"totalMemoryMiB": self.memory_mib} if self.memory_mib else {}
-        if self.sharing != "mig" and self.resource != "nvidia.com/gpu":
-            values["resourceName"] = self.resource
-        return {"gpu": values}
 
 
 def accelerators(nodes: Sequence[Object]) -> list[Accelerators]:

@@ -26,7 +26,7 @@ H100 = node("edge-1", {"nvidia.com/gpu": "2"}, product="NVIDIA-H100-80GB-HBM3", 
 def test_whole_gpus() -> None:
     (found,) = accelerators([H100])
     assert (found.platform, found.devices, found.slots, found.memory_mib) == ("h100", 2, 2, 81559)
-    assert found.chart_values() == {"gpu": {"mode": "exclusive", "count": 2, "totalMemoryMiB": 81559}}
+    assert found.sharing == "exclusive"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_shared_gpus_are_fewer_than_their_slots(strategy: str, resource: str, mo
     )
     (found,) = accelerators([shared])
     assert (found.platform, found.devices, found.slots, found.sharing) == ("l40s", 1, 4, mode)
-    assert found.chart_values()["gpu"].get("resourceName", "nvidia.com/gpu") == resource
+    assert found.resource == resource
 
 
 def test_instances_of_the_hardwares_own_partitioning() -> None:
@@ -64,7 +64,7 @@ def test_instances_of_the_hardwares_own_partitioning() -> None:
 def test_tenstorrents_boards() -> None:
     (found,) = accelerators([node("edge-1", {"tenstorrent.com/n300": "4"})])
     assert (found.platform, found.devices) == ("n300", 4)
-    assert found.chart_values()["gpu"]["resourceName"] == "tenstorrent.com/n300"
+    assert found.resource == "tenstorrent.com/n300"
 
 
 def test_gpus_without_labels_are_counted_and_not_guessed() -> None:
@@ -85,6 +85,7 @@ def test_the_plan_is_for_what_the_cluster_has(tmp_path: Path) -> None:
         server.put(H100)
         told = command.run("plan", "--cluster", "--model", "llama-3.1-70b").stdout
         assert "NVIDIA-H100-80GB-HBM3" in told
+        assert "-f helm/ledge/values-gpu-2x80g.yaml --set gpu.mode=shared,gpu.count=2,gpu.totalMemoryMiB=81559" in told
         assert "llama-3.1-70b in bf16 on 2 x h100" in told, "one does not hold it"
         assert "llama-3.1-8b in bf16 on h100" in command.run("plan", "--cluster").stdout
         assert "--gpu and --count" in command.run("plan", "--cluster", "--gpu", "h100", code=2).stderr
