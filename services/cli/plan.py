@@ -111,10 +111,18 @@ def _of_cluster(
 
 
 def _calibrated(out: Console, machine: Machine, path: Path) -> Machine:
-    rows = read_measured(path)
+    rows, workload = read_measured(path)
+    if workload is not None and not workload.is_of(machine.shape):
+        raise InvalidInput(f"{path.name} was measured with {workload.model}, and this plan is of {machine.shape.name}")
     found = calibrated(machine, rows)
     efficiency = found.platform.efficiency
     out.print(f"efficiency {efficiency:.3f} from {path.name}, in place of {machine.platform.efficiency:.3f}")
+    lengths = rows[0].lengths
+    told = f"{lengths.prompt_tokens} tokens in, {lengths.answer_tokens} out"
+    if workload is None:
+        out.print(f"  {path.name} does not tell its model and lengths; taken for {machine.shape.name}, {told}")
+    else:
+        out.print(f"  measured with {workload.model}, {told}")
     for row in rows:
         error = row.error(machine, efficiency)
         off = f"; off by {error:+.0%}, which one efficiency cannot mend" if abs(error) > WITHIN else ""

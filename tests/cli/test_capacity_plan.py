@@ -30,18 +30,55 @@ def test_the_plan_is_a_table_with_what_binds_and_what_to_set(ledge: Ledge, tmp_p
     assert [one["users"] for one in told["curve"]][-1] == told["fitting_answers"]
 
 
+SMALL = ("plan", "--model", "smollm2-135m", "--users", "4", "--in", "100", "--out", "100")
+ON_TWO_CORES = [
+    {"figure": "tokens per second, 1 stream", "value": 84.0, "unit": "tokens/s"},
+    {"figure": "first token p50, 1 stream", "value": 9.0, "unit": "ms"},
+    {"figure": "tokens per second, 16 streams", "value": 195.0, "unit": "tokens/s"},
+]
+WORKLOAD = {"model": "smollm2-135m-instruct", "engine": "llamacpp", "prompt_tokens": 40, "answer_tokens": 200}
+
+
+def measured_file(folder: Path, **fields: object) -> Path:
+    path = folder / "llm.json"
+    path.write_text(json.dumps({"bench": "llm", "rows": ON_TWO_CORES, **fields}))
+    return path
+
+
 def test_a_measured_file_takes_the_place_of_the_published_points(ledge: Ledge, tmp_path: Path) -> None:
-    rows = [
-        {"figure": "tokens per second, 1 stream", "value": 84.0, "unit": "tokens/s"},
-        {"figure": "first token p50, 1 stream", "value": 9.0, "unit": "ms"},
-        {"figure": "tokens per second, 16 streams", "value": 195.0, "unit": "tokens/s"},
-    ]
-    measured = tmp_path / "llm.json"
-    measured.write_text(json.dumps({"bench": "llm", "rows": rows}))
-    plan = ("plan", "--model", "smollm2-135m", "--gpu", "cpu-2", "--users", "4", "--in", "100", "--out", "100")
-    done = ledge.run(*plan, "--measured", str(measured))
+    measured = measured_file(tmp_path, workload=WORKLOAD)
+    done = ledge.run(*SMALL, "--gpu", "cpu-2", "--measured", str(measured))
     assert "from llm.json, in place of 0.890" in done.stdout
+    assert "measured with smollm2-135m-instruct, 40 tokens in, 200 out" in done.stdout
     assert "1 streams: measured 84.0 tokens/s" in done.stdout
+
+
+def test_longer_answers_read_more_of_the_cache(ledge: Ledge, tmp_path: Path) -> None:
+    def told(answer_tokens: int) -> str:
+        measured = measured_file(tmp_path, workload={**WORKLOAD, "answer_tokens": answer_tokens})
+        return ledge.run(*SMALL, "--gpu", "cpu-2", "--measured", str(measured)).stdout.split(" from llm.json")[0]
+
+    assert told(10) != told(2000)
+
+
+def test_a_measured_file_that_does_not_say_of_what_it_is_is_taken_with_a_word(ledge: Ledge, tmp_path: Path) -> None:
+    done = ledge.run(*SMALL, "--gpu", "cpu-2", "--measured", str(measured_file(tmp_path)))
+    assert "does not tell its model and lengths; taken for smollm2-135m, 16 tokens in, 96 out" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("llama-3.1-8b", "measured with smollm2-135m-instruct, and this plan is of llama-3.1-8b"),
+        ("smollm2-135m", "measured on another machine"),
+    ],
+)
+def test_what_was_measured_of_another_model_or_machine_is_refused(
+    ledge: Ledge, tmp_path: Path, model: str, said: str
+) -> None:
+    measured = measured_file(tmp_path, workload=WORKLOAD)
+    done = ledge.run("plan", "--model", model, "--gpu", "h100", "--measured", str(measured), code=2)
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -61,7 +98,10 @@ def test_what_cannot_be_planned_is_told_in_one_sentence(ledge: Ledge, arguments:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"rows": 7}', '{"rows": []}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"rows": 7}', '{"rows": []}', '{"rows": [], "workload": {"model": "x"}}', "[" * 100_000],
+)
 def test_a_file_that_is_no_report_is_told(ledge: Ledge, tmp_path: Path, content: str) -> None:
     measured = tmp_path / "x.json"
     measured.write_text(content)

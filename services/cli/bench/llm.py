@@ -15,7 +15,7 @@ import typer
 from ledge.embedding.v1 import embedding_pb2, embedding_pb2_grpc
 
 from services.cli.bench.counts import counts
-from services.cli.bench.llm_through_grpc import TOPICS, Measured, prompts, through_grpc
+from services.cli.bench.llm_through_grpc import TOPICS, Measured, prompts, through_grpc, workload
 from services.cli.bench.report import JsonFile, Report, Row
 from services.cli.bench.running import RunningService
 from services.kit.client import open_channel
@@ -47,10 +47,11 @@ def command(
             raise InvalidInput("vLLM is not installed in this environment; see `make test-torch`")
         from services.cli.bench.llm_vllm import measure
 
-        Report("llm", measure(model, counts("--streams", streams), rounds, tokens)).publish(json_file)
+        rows, of = measure(model, counts("--streams", streams), rounds, tokens)
+        Report("llm", rows, workload=of).publish(json_file)
         return
     settings = _settings(profile, "llm")
-    rows: list[Row] = []
+    rows = []
     if through:
         if through != "hybrid":
             raise InvalidInput(f"--through is {through!r}: there is `hybrid`")
@@ -63,11 +64,13 @@ def command(
         Report("llm", rows).publish(json_file)
         return
     with RunningService("llm", settings) as service, InProcess(settings) as library:
-        for count in counts("--streams", streams):
-            rows += _overhead(service.address, library, count, rounds, tokens)
+        measured = {count: Measured() for count in counts("--streams", streams)}
+        for count, mine in measured.items():
+            rows += _overhead(service.address, library, count, rounds, tokens, mine)
+        of = asyncio.run(workload(service.address, prompts(max(measured)), list(measured.values())))
     if busy:
         rows += _beside_busy_services(profile, rounds, tokens)
-    Report("llm", rows).publish(json_file)
+    Report("llm", rows, workload=of).publish(json_file)
 
 
 class InProcess:
@@ -109,10 +112,10 @@ class InProcess:
         return answer
 
 
-def _overhead(address: str, library: InProcess, count: int, rounds: int, tokens: int) -> list[Row]:
-    """The two sides take turns, so that what else the machine does falls on both."""
+def _overhead(address: str, library: InProcess, count: int, rounds: int, tokens: int, mine: Measured) -> list[Row]:
+    """The two sides take turns, so that what else the machine does falls on both. Fills `mine`."""
     asked = prompts(count)
-    mine, in_process = Measured(), Measured()
+    in_process = Measured()
     for _ in range(rounds):
         mine.add(*asyncio.run(through_grpc(address, asked, tokens)))
         in_process.add(**library.measure(asked, tokens))

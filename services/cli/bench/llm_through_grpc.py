@@ -27,8 +27,11 @@ class Measured:
 
     tokens_per_s: list[float] = field(default_factory=list)
     first_token_ms: list[float] = field(default_factory=list)
+    answer_tokens: list[float] = field(default_factory=list)
+    """The mean of each round."""
 
     def add(self, tokens: int, elapsed_s: float, first_token_s: Sequence[float]) -> None:
+        self.answer_tokens.append(tokens / len(first_token_s))
         self.tokens_per_s.append(tokens / elapsed_s)
         self.first_token_ms.append(statistics.median(first_token_s) * 1000)
 
@@ -36,6 +39,24 @@ class Measured:
 def prompts(count: int) -> list[str]:
     """As many different ones."""
     return [f"Write a long story about {TOPICS[place % len(TOPICS)]} and the number {place}." for place in range(count)]
+
+
+async def workload(address: str, asked: Sequence[str], rounds: Sequence[Measured]) -> dict[str, Any]:
+    """What `ledge plan --measured` must know of these rounds: the model, and its tokens of a prompt and an answer."""
+    async with open_channel(address) as channel:
+        stub = rpc.LlmServiceStub(channel)
+        try:
+            models = (await stub.ListModels(pb.ListModelsRequest())).models
+            read = [await stub.Tokenize(pb.TokenizeRequest(messages=_messages(prompt))) for prompt in asked]
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+    answers = [tokens for measured in rounds for tokens in measured.answer_tokens]
+    return {
+        "model": models[0].id,
+        "engine": models[0].engine,
+        "prompt_tokens": round(statistics.mean(len(told.token_ids) for told in read)),
+        "answer_tokens": round(statistics.mean(answers)),
+    }
 
 
 async def through_grpc(address: str, asked: Sequence[str], max_tokens: int) -> tuple[int, float, list[float]]:
@@ -56,7 +77,7 @@ async def through_grpc(address: str, asked: Sequence[str], max_tokens: int) -> t
 async def _answer(stub: Any, prompt: str, max_tokens: int) -> tuple[int, float]:
     request = pb.ChatStreamRequest(
         chat=pb.ChatRequest(
-            messages=[pb.Message(role=pb.Message.USER, content=prompt)],
+            messages=_messages(prompt).messages,
             sampling=pb.Sampling(temperature=0, max_tokens=max_tokens),
         )
     )
@@ -68,3 +89,7 @@ async def _answer(stub: Any, prompt: str, max_tokens: int) -> tuple[int, float]:
             first_s = time.perf_counter() - began_s
         tokens = event.usage.completion_tokens
     return tokens, first_s
+
+
+def _messages(prompt: str) -> pb.MessageList:
+    return pb.MessageList(messages=[pb.Message(role=pb.Message.USER, content=prompt)])

@@ -15,11 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import aiohttp
 import httpx
 
-from services.cli.bench.llm_through_grpc import Measured, prompts, through_grpc
+from services.cli.bench.llm_through_grpc import Measured, prompts, through_grpc, workload
 from services.cli.bench.report import Row
 from services.cli.bench.running import RunningService
 from services.kit.errors import EngineFailed
@@ -32,8 +33,8 @@ KV_CACHE_BYTES = 2**30
 NAME = "bench"
 
 
-def measure(model: str, counts: Sequence[int], rounds: int, tokens: int) -> list[Row]:
-    """Rows of tokens per second and first tokens for each number of streams."""
+def measure(model: str, counts: Sequence[int], rounds: int, tokens: int) -> tuple[list[Row], dict[str, Any]]:
+    """Rows of tokens per second and first tokens for each number of streams, and what they were taken of."""
     directory = ModelStore.from_environment().require(model)
     slots = max(counts)
     settings = {
@@ -48,12 +49,13 @@ def measure(model: str, counts: Sequence[int], rounds: int, tokens: int) -> list
         for count in counts:
             for _ in range(rounds):
                 mine[count].add(*asyncio.run(through_grpc(service.address, prompts(count), tokens)))
+        of = asyncio.run(workload(service.address, prompts(max(counts)), list(mine.values())))
     its = {count: Measured() for count in counts}
     with _serving(directory, slots) as url:
         for count in counts:
             for _ in range(rounds):
                 its[count].add(*asyncio.run(_through_http(url, prompts(count), tokens)))
-    return [row for count in counts for row in _rows(count, mine[count], its[count])]
+    return [row for count in counts for row in _rows(count, mine[count], its[count])], of
 
 
 def _rows(count: int, mine: Measured, its: Measured) -> list[Row]:

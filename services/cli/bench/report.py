@@ -81,6 +81,8 @@ class Report:
     rows: Sequence[Row]
     command: str = field(default_factory=command_line)
     machine: dict[str, Any] = field(default_factory=machine)
+    workload: dict[str, Any] = field(default_factory=dict)
+    """What the figures were taken of, where another program reads them."""
 
     def print(self, console: Console | None = None) -> None:
         """A table for people, on standard output."""
@@ -109,11 +111,12 @@ class Report:
         )
 
     def write_json(self, path: Path) -> None:
-        """The same for programs: an object with `bench`, `command`, `machine` and `rows`."""
+        """The same for programs: an object with `bench`, `command`, `machine` and `rows`, and any `workload`."""
         body = {
             "bench": self.bench,
             "command": self.command,
             "machine": self.machine,
+            **({"workload": self.workload} if self.workload else {}),
             "rows": [asdict(row) for row in self.rows],
         }
         try:
