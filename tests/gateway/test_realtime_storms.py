@@ -5,13 +5,15 @@ import base64
 import contextlib
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.gateway.suite import Suite, talking_suite
+from tests.gateway.suite import PEER_KEY, Suite, talking_suite
 from tests.gateway.test_realtime_voice import Client, Event, session
+from tests.metrics import all_freed
 
 EVENTS = 120
 WAIT_S = 60
@@ -124,20 +126,18 @@ def talking() -> Iterator[Suite]:
 async def test_a_session_outlasts_whatever_it_is_sent(talking: Suite, seed: int) -> None:
     async with session(talking, ("ledge-rag", "scripted")[seed % 2]) as client:
         storm = Storm(client, seed)
-        reading = asyncio.create_task(storm.read())
-        async with asyncio.timeout(WAIT_S):
-            blowing = asyncio.gather(storm.blow())
-            await asyncio.wait({reading, blowing}, return_when=asyncio.FIRST_COMPLETED)
-            assert not reading.done(), reading.exception()
-            await blowing
+        async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(storm.read())
+            await storm.blow()
             await storm.end()
+            reading.cancel()
         faults = [event["error"] for event in storm.events if event["type"] == "error"]
         assert {fault["type"] for fault in faults} <= {"invalid_request_error"}
         assert any(event["type"] == "response.done" for event in storm.events)
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
         await client.send("conversation.item.delete", item_id="item_nobody", event_id="the last one")
         told = await client.until("error")
         while told[-1]["error"]["event_id"] != "the last one":
             told = await client.until("error")
+        left_s = time.monotonic()
+    await all_freed([talking.llm, *talking.others.values()], left_s, PEER_KEY)
     assert not [line for line in talking.gateway.log if line.get("level") == "error"]

@@ -16,7 +16,7 @@ from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 
 from tests.asr.asking import pcm, silence, speech
-from tests.metrics import metric
+from tests.metrics import all_freed, metric
 from tests.processes import ServiceProcess, service
 from tests.voice.calling import calling, heard_words, refusal, saying, spoken_for
 from tests.voice.conftest import Suite, a_voice
@@ -233,26 +233,47 @@ async def test_without_documents_the_response_fails_in_clear_words(suite: Suite)
     assert done.error.message == "a service that this call needs cannot be reached"
 
 
-@pytest.mark.parametrize("doing", ["listening", "answering"])
+@pytest.mark.parametrize("doing", ["listening", "answering", "searching", "speculating"])
 async def test_a_caller_who_vanishes_leaves_nothing_behind(suite: Suite, doing: str) -> None:
-    llm = suite.processes["llm"]
-    with a_voice(suite) as voice:
-        async with calling(voice.address, **CHAT) as caller:
-            if doing == "listening":
-                await caller.say(speech("window")[:16_000])
-                await caller.wait("speech_started")
-            else:
-                await caller.write("for ever")
-                await caller.send(create_response=pb.CreateResponse())
-                await caller.wait("audio_delta")
+    asr, llm, rag, tts, retrieval = (suite.processes[name] for name in ("asr", "llm", "rag", "tts", "retrieval"))
+    model = {} if doing == "searching" else CHAT
+    patient = pb.TurnDetection(silence_ms=5000)
+    with a_voice(suite) as voice, ExitStack() as held:
+        async with calling(voice.address, **model, turn_detection=patient, transcription=saying("for ever")) as caller:
+            match doing:
+                case "listening":
+                    await caller.say(speech("window")[:16_000])
+                    await caller.wait("speech_started")
+                case "answering":
+                    await caller.write("for ever")
+                    await caller.send(create_response=pb.CreateResponse())
+                    await caller.wait("audio_delta")
+                    assert await metric(tts, "ledge_calls_in_flight")
+                case "searching":
+                    held.enter_context(hung(retrieval))
+                    await caller.write("How tall is the pump house?")
+                    await caller.send(create_response=pb.CreateResponse())
+                    await serving(rag)
+                case "speculating":
+                    await caller.say(spoken_for(1.0))
+                    await serving(llm)
+                    assert not caller.of("response_created")
             assert await metric(voice, "ledge_voice_sessions") == 1
-            left_s = time.time()
-        ended = await asyncio.to_thread(voice.wait_for, "call", 20, method="Converse")
-        freed_s = datetime.fromisoformat(ended["time"]).timestamp() - left_s
-        assert freed_s < FREED_S * SHARED_MACHINE
+            if doing in ("listening", "speculating"):
+                assert await metric(asr, "ledge_calls_in_flight") == 1
+            left_s, left_at = time.monotonic(), time.time()
+        await all_freed([voice, asr, llm, rag, tts], left_s)
         assert await metric(voice, "ledge_voice_sessions") == 0
-        while await metric(llm, "ledge_llm_slots_busy"):
-            assert time.time() - left_s < 20
+        assert await metric(llm, "ledge_llm_slots_busy") == 0
+        ended = await asyncio.to_thread(voice.wait_for, "call", 20, method="Converse")
+        assert datetime.fromisoformat(ended["time"]).timestamp() - left_at < FREED_S * SHARED_MACHINE
+
+
+async def serving(process: ServiceProcess) -> None:
+    """Waits until it is at a call."""
+    async with asyncio.timeout(20):
+        while not await metric(process, "ledge_calls_in_flight"):
+            pass
 
 
 async def test_one_session_too_many_is_told_when_to_come_again(suite: Suite) -> None:
