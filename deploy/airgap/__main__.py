@@ -41,9 +41,13 @@ def main() -> None:
     signing = commands.add_parser("sign", help="sign a bundle that was made, where the key is")
     signing.add_argument("bundle", type=Path)
     signing.add_argument("key", type=Path, help="private key (PEM; RSA, P-256 or Ed25519)")
+    pushing = commands.add_parser("push", help="images that were built here to a registry, without a bundle")
+    pushing.add_argument("images", type=Path, help="what deploy/images.sh left: build/images/ledge-images.tar")
+    pushing.add_argument("registry", metavar="HOST/FOLDER")
+    _registry_options(pushing)
     chosen = parser.parse_args()
     try:
-        {"make": _make, "verify": _verify, "install": _install, "sign": _sign}[chosen.command](chosen)
+        {"make": _make, "verify": _verify, "install": _install, "sign": _sign, "push": _push}[chosen.command](chosen)
     except RefusedError as error:
         sys.exit(f"airgap: {error}")
     except OSError as error:
@@ -78,8 +82,7 @@ def _install_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--k3s", type=Path, nargs="?", const=Path(), metavar="DIR", help="images into k3s' folder")
     where.add_argument("--containerd", type=Path, metavar="SOCKET", help="images into this containerd")
     where.add_argument("--registry", metavar="HOST/FOLDER", help="images to this registry, from which nodes pull")
-    parser.add_argument("--plain-http", action="store_true", help="the registry speaks HTTP")
-    parser.add_argument("--authority", type=Path, help="certificate authority (PEM) of the registry")
+    _registry_options(parser)
     parser.add_argument("--models-dir", type=Path, help="models into this folder of the node (hostPath), not a claim")
     parser.add_argument("--only", choices=("images", "models", "chart"), action="append", help="these steps alone")
     parser.add_argument("--name", default="ledge", help="of the release")
@@ -88,6 +91,11 @@ def _install_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--values", type=Path, action="append", default=[], metavar="FILE")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--kubectl", default="kubectl", help="the command for the cluster, `k3s kubectl`")
+
+
+def _registry_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plain-http", action="store_true", help="the registry speaks HTTP")
+    parser.add_argument("--authority", type=Path, help="certificate authority (PEM) of the registry")
 
 
 def _tell(line: str) -> None:
@@ -125,12 +133,19 @@ def _sign(chosen: argparse.Namespace) -> None:
     _tell(f"{chosen.bundle}: whole, and signed")
 
 
+def _push(chosen: argparse.Namespace) -> None:
+    import nodes
+    from registry import Registry
+
+    nodes.to_registry(chosen.images, Registry(chosen.registry, chosen.plain_http, chosen.authority), _tell)
+
+
 def _install(chosen: argparse.Namespace) -> None:
     import nodes
     from model_archive import fill, give_to_images
     from registry import Registry
     from release import Release
-    from verifying import MODELS, told_of_signature, verify
+    from verifying import IMAGES, MODELS, told_of_signature, verify
 
     registry = Registry(chosen.registry, chosen.plain_http, chosen.authority) if chosen.registry else None
     k3s = nodes.K3S_IMAGES if chosen.k3s in (None, Path()) else chosen.k3s
@@ -143,7 +158,7 @@ def _install(chosen: argparse.Namespace) -> None:
         nodes.refuse_another_architecture(manifest)
     if "images" in steps:
         if registry is not None:
-            nodes.to_registry(chosen.bundle, registry, _tell)
+            nodes.to_registry(chosen.bundle / IMAGES, registry, _tell)
         elif chosen.containerd:
             nodes.to_containerd(chosen.bundle, manifest, chosen.containerd, _tell)
         elif chosen.k3s is not None or k3s.parent.is_dir():

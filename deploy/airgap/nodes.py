@@ -60,8 +60,8 @@ def to_containerd(bundle: Path, manifest: Manifest, socket: Path, tell: Tell) ->
     tell(f"{socket}: {len(lacking)} images imported, {len(manifest.images) - len(lacking)} were there")
 
 
-def to_registry(bundle: Path, registry: Registry, tell: Tell) -> None:
-    with OciArchive(bundle / IMAGES) as archive:
+def to_registry(images: Path, registry: Registry, tell: Tell) -> None:
+    with OciArchive(images) as archive:
         for image in archive.images():
             tell(f"{registry.push(archive, image)}: pushed")
 
