@@ -1,6 +1,8 @@
 """Pods that end without a word while people call them: who notices, what they are told, and for how long."""
 
 import functools
+import json
+import re
 import time
 from typing import Any
 
@@ -16,6 +18,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 RATE_PER_S = 10.0
 CLEAR = (500, 503, 504)
 """What a call is told whose service has gone: the engine failed, is not ready, or the time is over."""
+INSIDES = re.compile(r"Traceback|File \"|Error\b|Exception|\n|\d+\.\d+\.\d+\.\d+")
 NOTICED_S = 0.2
 """Within which callers' connections are known to be gone; a call begun in it may still have been sent on one."""
 KILL = (
@@ -77,11 +80,12 @@ def test_a_killed_pod_fails_only_calls_that_need_it_and_is_back_by_itself(
             "ready_again_s": ready_after_s[service],
             "failed_in_flight": len(in_flight),
             "failed_while_it_was_away": len(failures) - len(in_flight),
+            "named_in": sum(service in message_of(each["text"]) for each in failures),
             "last_failure_after_s": round(max((each["ended_s"] - begin_s for each in failures), default=0.0), 1),
         }
         astray += [{"killed": service, **each} for each in failures if each["kind"] not in NEEDS[service]]
         # A gateway that is gone can say nothing.
-        unclear += [each for each in failures if service != "gateway" and each["status"] not in CLEAR]
+        unclear += [each for each in failures if service != "gateway" and not is_clear(each)]
     summary = traffic.summary()
     figures.note("SIGKILL", rate_per_s=RATE_PER_S, services=told, calls=summary["calls"], failed=summary["failed"])
     assert astray[:3] == []
@@ -93,6 +97,24 @@ def test_a_killed_pod_fails_only_calls_that_need_it_and_is_back_by_itself(
     assert {name for name in after if after[name] != before[name]} == {
         pod["metadata"]["name"] for service in NEEDS for pod in release.pods(service)
     }
+
+
+def is_clear(failure: Any) -> bool:
+    """Whether the caller was told in a sentence that a service, or which one, failed, and nothing of its insides."""
+    message = message_of(failure["text"])
+    says_who = any(word in message for word in ("service", *NEEDS))
+    is_a_sentence = len(message.split()) > 3 and not INSIDES.search(message)
+    return failure["status"] in CLEAR and says_who and is_a_sentence
+
+
+def message_of(text: str) -> str:
+    """The sentence of an error, in the shape of any door; empty where there is none."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return ""
+    found = (told.get("error") or told.get("message")) if isinstance(told, dict) else None
+    return str(found.get("message", "")) if isinstance(found, dict) else str(found or "")
 
 
 def has_begun_again(release: Release, service: str, name: str, restarts: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import cluster
+from tests.cluster import cluster, test_killing
 from tests.cluster.cluster import Cluster, Release
 from tests.helm.chart import CHART, helm_program
 
@@ -133,3 +133,20 @@ def test_a_claim_that_nobody_filled_is_filled_by_the_job(
         text=True,
     ).stdout
     assert f"command: [ledge, models, {does}]" in rendered
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "is_clear"),
+    [
+        (503, {"error": {"message": "a service that this call needs cannot be reached"}}, True),
+        (503, {"message": "a service that this call needs is stopping", "detail": "the same"}, True),
+        (503, {"error": "a service that this call needs cannot be reached"}, True),
+        (502, {"error": {"message": "a service that this call needs cannot be reached"}}, False),
+        (500, {"error": {"message": "it failed"}}, False),
+        (500, {"error": {"message": "a service failed: Traceback (most recent call last)"}}, False),
+        (503, {"error": {"message": "a service at 198.18.0.7 cannot be reached"}}, False),
+        (503, {}, False),
+    ],
+)
+def test_a_clear_error_is_a_sentence_without_insides(status: int, error: object, is_clear: bool) -> None:
+    assert test_killing.is_clear({"status": status, "text": json.dumps(error)}) == is_clear

@@ -32,6 +32,7 @@ from services.kit.client import Channel, open_channel
 from services.kit.errors import from_rpc
 
 MAX_FAILURES = 400
+MAX_TEXT = 600
 WAV_HEADER = struct.pack(
     "<4sI4s4sIHHIIHH4sI",
     *(b"RIFF", 16036, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16, b"data", 16000),
@@ -123,7 +124,7 @@ class Load:
         status = answer.status_code
         if kind == "writing" and status == 200 and len(answer.json()["documents"]) != 1:
             status = 500
-        return status, answer.text[:400] if status != 200 else "", _again_s(answer)
+        return status, answer.text[:MAX_TEXT] if status != 200 else "", _again_s(answer)
 
     async def _converse(self) -> tuple[int, str, float]:
         status, text = 0, "the conversation ended without an answer"
