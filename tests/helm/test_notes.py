@@ -29,6 +29,30 @@ def test_the_notes_say_what_is_awaited_who_calls_whom_and_what_to_do_next() -> N
     assert "calls need no key" in told
 
 
+def test_the_notes_name_the_commands_and_the_call_that_is_answered() -> None:
+    told = notes()
+    assert "ledge status --cluster -n site --watch" in told
+    assert "ledge connect -n site " in told
+    assert "curl http://127.0.0.1:8000/v1/models" in told
+    secured = notes("--set", "auth.existingSecret=k,tls.enabled=true,tls.existingSecret=c,fullnameOverride=edge")
+    assert "get secret c -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt" in secured
+    assert (
+        'curl -H "Authorization: Bearer $key" --cacert ca.crt --connect-to edge-gateway:8000:127.0.0.1:8000 '
+        "https://edge-gateway:8000/v1/models" in secured
+    )
+
+
+def test_the_notes_say_where_images_of_no_registry_come_from() -> None:
+    assert "deploy/images.sh builds these images" in notes()
+    assert "deploy/images.sh" not in notes("--set", "global.imageRegistry=registry.example.com/ai")
+
+
+def test_an_ingress_before_tls_is_told_of() -> None:
+    annotation = "ingress.annotations.nginx\\.ingress\\.kubernetes\\.io/backend-protocol=HTTPS"
+    told = notes("--set", f"ingress.enabled=true,tls.enabled=true,tls.existingSecret=c,{annotation}")
+    assert "the Ingress' controller must be told to" in told
+
+
 def test_the_notes_print_the_ledger_of_the_gpus() -> None:
     told = notes("-f", str(CHART / "values-gpu-24g.yaml"))
     assert "llm           19073 MiB × 1 GPU × 1 pod =   19073 MiB" in told

@@ -78,6 +78,10 @@ def test_every_mistyped_key_is_refused() -> None:
         ({"services": {"retrieval": {"persistence": {"hostNode": "edge-1"}}}}, "none is named: set hostPath"),
         ({"services": {"asr": {"autoscaling": {"kind": "hpa", "minReplicas": 3}}}}, "minReplicas 3 is more than"),
         ({"ingress": {"enabled": True}, "services": {"gateway": {"enabled": False}}}, "ingress.enabled needs"),
+        (
+            {"ingress": {"enabled": True}, "tls": {"enabled": True, "existingSecret": "a"}},
+            "the gateway speaks HTTPS, and controllers speak HTTP to it",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_what_to_do(values: dict[str, Any], told: str) -> None:

@@ -106,6 +106,11 @@
 {{- if and $values.ingress.enabled (not (hasKey .services "gateway")) -}}
 {{-   $faults = append $faults "ingress.enabled needs services.gateway" -}}
 {{- end -}}
+{{- if and $values.ingress.enabled $values.tls.enabled (not $values.ingress.annotations) (hasKey .services "gateway") -}}
+{{-   if not .services.gateway.service.annotations -}}
+{{-     $faults = append $faults "ingress.enabled with tls.enabled: the gateway speaks HTTPS, and controllers speak HTTP to it unless told otherwise. Tell yours by ingress.annotations (nginx.ingress.kubernetes.io/backend-protocol: HTTPS) or services.gateway.service.annotations (traefik.ingress.kubernetes.io/service.serversscheme: https)" -}}
+{{-   end -}}
+{{- end -}}
 {{ toYaml $faults }}
 {{- end }}
 
