@@ -26,15 +26,25 @@ class Cluster:
     def helm(self, *arguments: str, stdin: str | None = None, timeout_s: float = 420) -> str:
         return self._run(["helm", *arguments], stdin, True, timeout_s)
 
+    def warnings(self, *arguments: str) -> list[str]:
+        """What the API server remarks of a call of kubectl that it lets through."""
+        told = self._done(["kubectl", *arguments], None, True, 180).stderr
+        return [line for line in told.splitlines() if line.startswith("Warning:")]
+
     def objects(self, kind: str, namespace: str) -> list[Any]:
         found: list[Any] = json.loads(self.kubectl("get", kind, "-n", namespace, "-o", "json"))["items"]
         return found
 
     def _run(self, command: list[str], stdin: str | None, check: bool, timeout_s: float) -> str:
+        return self._done(command, stdin, check, timeout_s).stdout
+
+    def _done(
+        self, command: list[str], stdin: str | None, check: bool, timeout_s: float
+    ) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout_s)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
-        return done.stdout
+        return done
 
 
 @dataclass(frozen=True)

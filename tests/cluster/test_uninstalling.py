@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.cluster.cluster import Release, until
+from tests.cluster.cluster import Cluster, Release, until
+from tests.cluster.test_boundaries import places_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -10,6 +11,10 @@ KINDS = (
     "deployments,replicasets,statefulsets,services,configmaps,jobs,networkpolicies,serviceaccounts,roles,"
     "rolebindings,poddisruptionbudgets"
 )
+
+
+def test_after_all_that_was_done_no_secret_has_come_out(cluster: Cluster, release: Release, peer_key: str) -> None:
+    assert places_of(peer_key, cluster, release) == []
 
 
 def test_uninstalling_leaves_only_the_claims(release: Release) -> None:

@@ -125,7 +125,7 @@ def test_a_claim_that_nobody_filled_is_filled_by_the_job(
     release = Release(Cluster(), "e2e", CHART, CHART / "values-ci.yaml")
     rendered = subprocess.run(
         [
-            *(helm_program(), "template", "ledge", CHART, "-f", release.values, *release.settings()),
+            *(helm_program(), "template", "ledge", str(CHART), "-f", str(release.values), *release.settings()),
             *("--kube-version", "1.36.0", "-s", "templates/models.yaml"),
         ],
         check=True,
