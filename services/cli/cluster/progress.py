@@ -139,13 +139,13 @@ def _missing(component: str, events: list[Object], failure: Object | None, old_s
 
 
 def _of_pod(pod: Object, snapshot: Snapshot, now: datetime) -> Line:
-    state, what = _state(pod, snapshot)
+    state, what = _state(pod, snapshot, now)
     restarts = sum(int(status.get("restartCount", 0)) for status in [*init_statuses(pod), *container_statuses(pod)])
     node = str(pod["spec"].get("nodeName") or "")
     return Line(component_of(pod), name_of(pod), state, what, restarts, age_s(pod, now), node)
 
 
-def _state(pod: Object, snapshot: Snapshot) -> tuple[State, str]:
+def _state(pod: Object, snapshot: Snapshot, now: datetime) -> tuple[State, str]:
     status = pod.get("status", {})
     if pod["metadata"].get("deletionTimestamp"):
         return "ending", "finishes its calls"
@@ -162,15 +162,15 @@ def _state(pod: Object, snapshot: Snapshot) -> tuple[State, str]:
             return _told("starting", reason)
     if _is_ready(pod):
         return "ready", ""
-    return _on_its_way(pod, snapshot)
+    return _on_its_way(pod, snapshot, now)
 
 
-def _on_its_way(pod: Object, snapshot: Snapshot) -> tuple[State, str]:
+def _on_its_way(pod: Object, snapshot: Snapshot, now: datetime) -> tuple[State, str]:
     running = [
         each for each in [*init_statuses(pod), *container_statuses(pod)] if "running" in (each.get("state") or {})
     ]
     if not running:
-        if (reason := reasons.of_volumes(pod, snapshot)) is not None:
+        if (reason := reasons.of_volumes(pod, snapshot, now)) is not None:
             return _told("starting", reason)
         if (reason := reasons.of_pulling(pod, snapshot)) is not None:
             return "pulling", reason.text

@@ -7,13 +7,18 @@ cluster or the values; what goes on by itself (an image on its way, a claim that
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
-from services.cli.cluster.snapshot import Object, Snapshot, component_of, condition, name_of
+from services.cli.cluster.snapshot import Object, Snapshot, component_of, condition, name_of, parsed
 from services.cli.terminal import one_line
 
 MOST_CHARACTERS = 400
 _BAD_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _BAD_CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"}
+_BAD_MOUNT = {"FailedMount", "FailedAttachVolume", "FailedMapVolume"}
+_LASTING_S = 60.0
+"""The node tries again by itself, and most often gets what lacked: a claim just bound, a network that just starts."""
+_LASTING_TIMES = 3
 _QUANTITY = re.compile(r"Insufficient ([\w./-]*\w)")
 
 
@@ -68,19 +73,20 @@ def of_unscheduled(pod: Object, snapshot: Snapshot) -> Reason:
     return Reason(f"no node may take it: {_short(nodes)}", True)
 
 
-def of_volumes(pod: Object, snapshot: Snapshot) -> Reason | None:
+def of_volumes(pod: Object, snapshot: Snapshot, now: datetime) -> Reason | None:
     """Why a pod that has its node is still without its volumes or network, from the events about it."""
-    events = snapshot.events_of("Pod", name_of(pod))
-    for event in reversed(events):
-        if event.get("reason") in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
-            return Reason(_of_mount(str(event.get("message", ""))), True)
-        if event.get("reason") == "FailedCreatePodSandBox":
-            return Reason(
-                f"the node cannot give it a network or a sandbox: {_short(str(event.get('message', '')))}", True
-            )
+    failures: list[Object] = []
+    for event in reversed(snapshot.events_of("Pod", name_of(pod))):
         if event.get("reason") in ("Pulling", "Pulled", "Created", "Started"):
-            return None
-    return None
+            break
+        if event.get("reason") in (*_BAD_MOUNT, "FailedCreatePodSandBox"):
+            failures.append(event)
+    if not failures:
+        return None
+    message = str(failures[0].get("message", ""))
+    if failures[0].get("reason") in _BAD_MOUNT:
+        return Reason(_of_mount(message), _lasts(failures, now))
+    return Reason(f"the node cannot give it a network or a sandbox: {_short(message)}", _lasts(failures, now))
 
 
 def of_pulling(pod: Object, snapshot: Snapshot) -> Reason | None:
@@ -252,6 +258,12 @@ def _limit(pod: Object, container: str, resource: str) -> str:
         if each["name"] == container:
             return str(((each.get("resources") or {}).get("limits") or {}).get(resource, ""))
     return ""
+
+
+def _lasts(failures: list[Object], now: datetime) -> bool:
+    times = sum(int(event.get("count") or 1) for event in failures)
+    began = [parsed(time) for event in failures if (time := event.get("firstTimestamp") or event.get("eventTime"))]
+    return times >= _LASTING_TIMES or (bool(began) and (now - min(began)).total_seconds() > _LASTING_S)
 
 
 def _is_final(pod: Object) -> bool:

@@ -1,7 +1,7 @@
 """How far an install is, from objects as Kubernetes tells of them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -47,6 +47,7 @@ COMING = {
     ),
     "loading": ("llm", "loading", "waits to load: ledge-embedding-5d8-q9 loads on GPU 0"),
     "models-on-their-way": ("models", "loading", "model-00002-of-00004.safetensors, 1.2 GB of 5.0 GB"),
+    "not-mounted-yet": ("llm", "starting", "the secret ledge-keys is not there, which the pod mounts"),
     "not-made-yet": ("llm", "waiting", "no pod has been made yet"),
     "out-of-memory-and-loading-again": ("llm", "loading", "using more memory than its limit of 400M"),
     "pulling": ("llm", "pulling", "pulls the image ledge.local/ledge/llm:0.1.0"),
@@ -88,6 +89,11 @@ def test_a_release_is_ready_when_nothing_is_awaited(name: str) -> None:
 
 def test_every_install_on_file_is_looked_at() -> None:
     assert set(NAMES) == STUCK.keys() | COMING.keys() | READY
+
+
+def test_a_volume_that_is_not_mounted_for_more_than_a_minute_is_stuck() -> None:
+    later = progress_of(snapshot("not-mounted-yet"), NOW + timedelta(seconds=1))
+    assert [line.state for line in later.lines if line.component == "llm"] == ["stuck"]
 
 
 def test_services_that_wait_for_models_say_how_far_these_are() -> None:
