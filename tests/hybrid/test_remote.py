@@ -1,5 +1,6 @@
 """Big Little decoding over the wire: exact, thin, and indifferent to a connection that breaks."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ledge.llm.v1 import llm_pb2 as pb
 from ledge.llm.v1 import llm_pb2_grpc as rpc
 
@@ -142,6 +145,32 @@ async def test_a_connection_that_breaks_costs_one_retry_and_no_wrong_token(big: 
                 assert verifier.reconnects == 1
                 assert wire.connections == 2
                 assert told == greedy(Little(4).context, prompt, MOST, ends)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cut_at=st.integers(1, 3), more_bytes=st.integers(1, 150))
+def test_a_connection_that_breaks_in_the_middle_of_a_message_makes_no_wrong_token(
+    big: ServiceProcess, cut_at: int, more_bytes: int
+) -> None:
+    async def answered() -> tuple[int, ...]:
+        with wire_to(big.address) as wire:
+            async with stub_at(wire.address) as stub:
+
+                def cut(call: int) -> None:
+                    if call == cut_at:
+                        wire.cut_after(more_bytes)
+
+                verifier = verifier_of(stub, little, prompt, 0.0)
+                told, _ = await decoded(verifier, little.context, prompt, Policy(0.3, 0.0, 3), ends, cut)
+                verifier.close()
+                # A draft has more than twenty bytes; what is cut later may be cut after the last verdict.
+                assert verifier.reconnects == 1 or (more_bytes > 20 and verifier.reconnects == 0)
+                return told
+
+    little = Little(2)
+    prompt = little.engine._words.ids(PROMPTS[0])
+    ends = frozenset(little.engine.model.end_token_ids)
+    assert asyncio.run(answered()) == greedy(Little(4).context, prompt, MOST, ends)
 
 
 async def test_a_fallback_is_a_few_bytes(wire: Wire) -> None:

@@ -26,6 +26,7 @@ class Wire:
         self._open: set[socket.socket] = set()
         self._up = bytearray()
         self._down = bytearray()
+        self._cut_in_bytes: int | None = None
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -48,6 +49,11 @@ class Wire:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def cut_after(self, more_bytes: int) -> None:
+        """Breaks all connections when so many more bytes have gone either way, in the middle of whatever they are."""
+        with self._lock:
+            self._cut_in_bytes = more_bytes
 
     def close(self) -> None:
         # A thread that accepts is woken only so.
@@ -79,13 +85,27 @@ class Wire:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 with self._lock:
+                    data, breaks = self._until_cut(data)
                     kept += data
                 if self._most_up_bytes is not None and len(self._up) > self._most_up_bytes:
                     self.close()
                 target.sendall(data)
+                if breaks:
+                    self.cut()
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _until_cut(self, data: bytes) -> tuple[bytes, bool]:
+        """What of it is still carried, and whether that was the last."""
+        if self._cut_in_bytes is None:
+            return data, False
+        data = data[: self._cut_in_bytes]
+        self._cut_in_bytes -= len(data)
+        if self._cut_in_bytes:
+            return data, False
+        self._cut_in_bytes = None
+        return data, True
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ class RemoteVerifier:
                     raise
                 self.reconnects += 1
                 metrics.VERIFY_RECONNECTS.inc()
-                response = await self._asked_anew(draft)
+                response = await self._asked_once_more(draft)
         verdict = _read(response, step, self._ends)
         self._sequence += step.drafted[: verdict.accepted]
         if verdict.next_token is not None:
@@ -82,6 +82,16 @@ class RemoteVerifier:
     def close(self) -> None:
         """Ends the session; the service frees its context."""
         self._end()
+
+    async def _asked_once_more(self, draft: pb.VerifyDraft) -> pb.VerifyResponse:
+        try:
+            return await self._asked_anew(draft)
+        except grpc.aio.AioRpcError as error:
+            # What ends the old session is told before the channel knows that its connection is gone: the new one may
+            # have been opened on it. The second is not.
+            if upstream_details(error) or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            return await self._asked_anew(draft)
 
     async def _asked_anew(self, draft: pb.VerifyDraft) -> pb.VerifyResponse:
         self._call = self._stub.Verify()
