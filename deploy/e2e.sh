@@ -17,7 +17,7 @@ if [ -n "${KUBECONFIG:-}" ]; then exec .venv/bin/pytest -m cluster tests/cluster
 testbed() { python3 deploy/testbed/testbed.py "$@"; }
 testbed check
 models=$(mktemp -d "${TMPDIR:-/tmp}/ledge-models.XXXXXX")
-is_ours=
+is_ours= too_large=
 began=$(date +%s)
 figure() { python3 -m tests.cluster.figures "$@"; }
 step() {
@@ -35,7 +35,13 @@ trap end EXIT
 rm -f "${E2E_FIGURES:-build/e2e.json}"
 
 images=(${E2E_IMAGES:-build/images/ledge-images.tar})
-[ -n "${E2E_IMAGES:-}" ] || { deploy/images.sh; step "images are built"; }
+if [ -z "${E2E_IMAGES:-}" ]; then
+  rm -f build/images/sizes.json
+  # Sizes are told last: where they are, all is built and can be tested, and a budget that is not kept fails the end.
+  if ! LEDGE_ENFORCE_SIZES=yes deploy/images.sh; then [ -f build/images/sizes.json ] || exit 1; too_large=yes; fi
+  step "images are built"
+  [ ! -f build/images/sizes.json ] || figure images sizes "$(cat build/images/sizes.json)"
+fi
 earlier=${E2E_EARLIER-$(cat deploy/e2e-earlier)}
 if [ -z "$earlier" ]; then
   export E2E_EARLIER_MISSING="E2E_EARLIER is empty: nothing to upgrade from"
@@ -66,3 +72,4 @@ is_ours=yes
 testbed up --images "${images[@]}" --models "$models/store"
 step "the cluster is up"
 E2E_MODELS_CLASS=testbed-models testbed run .venv/bin/pytest -m cluster tests/cluster "$@"
+[ -z "$too_large" ] || { echo "images weigh more than their budgets: see OVER above" >&2; exit 1; }

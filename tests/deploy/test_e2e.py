@@ -84,6 +84,28 @@ def test_a_test_bed_that_failed_is_ended_and_the_steps_are_noted(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="models are given to the user of the images: needs root")
+def test_images_that_weigh_too_much_are_tested_and_fail_the_end(checkout: Path) -> None:
+    building(checkout, 'mkdir -p build/images && echo \'{"over": ["gateway"]}\' > build/images/sizes.json; exit 1')
+    done = run(checkout, E2E_IMAGES="")
+    assert done.returncode != 0
+    assert "images weigh more than their budgets" in done.stderr
+    assert {"run", "down"} < set(told(checkout))
+    seen = json.loads((checkout / "build" / "e2e.json").read_text())
+    assert seen["images"]["sizes"]["over"] == ["gateway"]
+
+
+def test_images_that_cannot_be_built_end_it_at_once(checkout: Path) -> None:
+    building(checkout, "exit 1")
+    assert run(checkout, E2E_IMAGES="").returncode != 0
+    assert told(checkout) == ["check"]
+
+
+def building(root: Path, does: str) -> None:
+    (root / "deploy/images.sh").write_text(f"#!/bin/sh\n{does}\n")
+    (root / "deploy/images.sh").chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="models are given to the user of the images: needs root")
 def test_a_revision_that_the_clone_lacks_is_told_loudly_and_the_rest_is_tested(checkout: Path) -> None:
     done = run(checkout)
     assert done.returncode == 0, done.stderr

@@ -210,6 +210,36 @@ def test_a_shared_layer_is_weighed_once_in_the_sum(layout: Path, tmp_path: Path)
     assert re.search(r"^gateway .* 80 kept$", table, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("mb", "of"), [(80, ""), (81, "gateway adds 81.0 MB of 80"), (1198, "all layers are 1201.0 MB")]
+)
+def test_what_weighs_more_than_its_budget_is_told_and_fails_where_that_is_asked(
+    tmp_path: Path, mb: int, of: str
+) -> None:
+    two_layers(tmp_path, "gateway" if mb < 1000 else "cli", mb)
+    run("names.py", tmp_path)
+    for flags in ((), ("--enforce",)):
+        done = subprocess.run(
+            [sys.executable, IMAGES / "sizes.py", tmp_path, *flags], capture_output=True, text=True, check=False
+        )
+        assert ("OVER" in done.stdout) == bool(of)
+        assert bool(done.returncode) == bool(of and flags)
+        assert of in done.stderr if flags else not done.stderr
+
+
+def two_layers(layout: Path, name: str, mb: int) -> None:
+    """An image of a base of 3 MB and so many above it, whose files hold nothing."""
+    blobs = layout / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for digest, size_mb in (("base", 3), ("own", mb)):
+        with (blobs / digest).open("wb") as file:
+            file.truncate(size_mb * 1_000_000)
+    (blobs / "manifest").write_text(json.dumps({"layers": [{"digest": "sha256:base"}, {"digest": "sha256:own"}]}))
+    annotations = {"org.opencontainers.image.ref.name": f"ledge.local/ledge/{name}:1.2.3"}
+    entry = {"digest": "sha256:manifest", "annotations": annotations}
+    (layout / "index.json").write_text(json.dumps({"manifests": [entry]}))
+
+
 def test_the_archive_of_a_program_is_the_same_each_time(tmp_path: Path) -> None:
     sys.path.insert(0, str(ROOT / "deploy" / "testbed"))
     try:
