@@ -1,6 +1,8 @@
 """The documents panel: files dropped in and chosen, read, asked and deleted, by mouse and by keyboard alone."""
 
-from tests.page.browser import Route, Visitor, expect
+import re
+
+from tests.page.browser import ANSWER_TIMEOUT_MS, Route, Visitor, expect
 
 MILL = "# The mill\n\nThe mill at Alder Ford grinds rye. It was built in 1802 by Ines Marlow.\n"
 
@@ -185,3 +187,44 @@ def test_progress_is_told_while_a_file_is_sent_and_read(visitor: Visitor) -> Non
     visitor.find("#documents").get_by_role("button", name="Delete pumps.txt").click()
     visitor.find("#delete").get_by_role("button", name="Delete").click()
     expect(visitor.find("#documents-note")).to_have_text("pumps.txt was deleted.")
+
+
+def upload(visitor: Visitor) -> None:
+    visitor.find("#open-documents").click()
+    ferry = {"name": "ferry.md", "mimeType": "text/markdown", "buffer": b"# The ferry\n\nIt leaves at nine.\n"}
+    visitor.find("#files").set_input_files(ferry)
+
+
+def test_a_status_that_cannot_be_asked_for_a_while_does_not_end_an_upload(visitor: Visitor) -> None:
+    visitor.expected = ("Failed to load resource",)
+    troubles = [0, 503, 429]
+
+    def troubled(route: Route) -> None:
+        match troubles.pop(0) if troubles else None:
+            case None:
+                route.continue_()
+            case 0:
+                route.abort()
+            case status:
+                route.fulfill(status=status, headers={"retry-after": "1"}, body="not now")
+
+    visitor.page.route("**/v1/status*", troubled)
+    upload(visitor)
+    expect(visitor.find("#uploads li")).to_have_class(re.compile("done|failed"), timeout=ANSWER_TIMEOUT_MS)
+    expect(visitor.find("#uploads li")).to_contain_text("1 passage")
+    assert not troubles
+    visitor.find("#documents").get_by_role("button", name="Delete ferry.md").click()
+    visitor.find("#delete").get_by_role("button", name="Delete").click()
+    expect(visitor.find("#documents-note")).to_have_text("ferry.md was deleted.")
+
+
+def test_an_upload_of_which_nobody_tells_for_a_minute_is_told_to_be_lost(visitor: Visitor) -> None:
+    visitor.expected = ("Failed to load resource",)
+    visitor.page.route("**/v1/documents", lambda route: route.fulfill(json={"task_id": "forgotten"}))
+    visitor.page.route("**/v1/status*", lambda route: route.abort())
+    visitor.page.clock.install()
+    with visitor.page.expect_event("requestfailed"):
+        upload(visitor)
+    expect(visitor.find("#uploads li")).to_have_class("reading")
+    visitor.page.clock.fast_forward(61_000)
+    expect(visitor.find("#uploads li")).to_contain_text("nobody can tell what became of it")

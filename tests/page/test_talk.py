@@ -20,6 +20,8 @@ from tests.page.browser import (
 )
 from tests.page.conftest import Open
 
+SILENT_MS = 1500
+"""Tests run beside others; the bench `voice` measures it."""
 LAST_WORD = "side"
 """Of the spoken answer: "… on either side"."""
 
@@ -83,6 +85,7 @@ def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> N
     visitor.expect_answer(OTHER_ANSWER)
     assert "interrupted" in visitor.states
     expect(visitor.answer(0)).to_have_class("turn assistant interrupted")
+    expect(visitor.answer(0).locator(".note")).to_have_text("interrupted")
     visitor.picture("interrupted-by-voice")
     visitor.expect_state("listening")
     sounds_ms = visitor.sounds()
@@ -93,6 +96,7 @@ def test_speaking_into_an_answer_stops_it_and_is_answered(visitor: Visitor) -> N
     assert last_ms < sounds_ms[-1]
     told = {"end_of_speech_to_sound_ms": first_ms - asked_ms, "speech_to_silence_ms": last_ms - interrupted_ms}
     (PICTURES / "timings.json").write_text(json.dumps({name: round(ms) for name, ms in told.items()}))
+    assert 0 < told["speech_to_silence_ms"] < SILENT_MS
 
 
 def test_where_speaking_is_not_to_interrupt_the_answer_is_heard_whole_and_the_next_one_after_it(

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.ledge_command import Ledge
-from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Route, Visitor, expect, spoken
+from tests.page.browser import ANSWER, ANSWER_TIMEOUT_MS, OTHER, OTHER_ANSWER, QUESTION, Visitor, expect, spoken
 from tests.page.conftest import Open
 
 
@@ -114,22 +114,44 @@ def test_a_question_that_the_connection_dropped_under_stays_to_be_asked_again(vi
 def test_a_service_killed_in_mid_answer_is_told_and_the_next_question_is_answered(
     visitor: Visitor, suite: Ledge
 ) -> None:
-    visitor.expected = ("WebSocket connection", "503")
-    told = {"tts": ".turn:last-child", "rag": "body[data-state=error] #hint", "voice": ".turn.broken:last-child"}
-    words = {"tts": "not read aloud", "rag": "cannot be reached", "voice": "The connection broke off here"}
+    visitor.expected = ("WebSocket connection", "503", "ERR_CONNECTION_REFUSED")
+    broken = ".turn.broken:last-child"
+    told = {"tts": ".turn:last-child", "rag": "body[data-state=error] #hint", "voice": broken, "gateway": broken}
+    off = "The connection broke off here"
+    words = {"tts": "not read aloud", "rag": "cannot be reached", "voice": off, "gateway": off}
     for name in told:
         process = psutil.Process(suite.service(name)["pid"])
-        if name != "voice":
+        if name not in ("voice", "gateway"):
             # Held until it is killed, so that it cannot have done its part by then.
             process.suspend()
         visitor.ask(QUESTION)
-        visitor.expect_state("speaking" if name == "voice" else "thinking")
+        visitor.expect_state("speaking" if told[name] == broken else "thinking")
         if name == "tts":
             visitor.expect_answer(ANSWER)
         process.kill()
         expect(visitor.find(told[name])).to_contain_text(words[name], timeout=ANSWER_TIMEOUT_MS)
         visitor.picture(f"killed-{name}")
         answered_again(visitor)
+
+
+def test_who_is_not_heard_any_more_is_told_and_is_answered_when_they_ask_again(visitor: Visitor, suite: Ledge) -> None:
+    asr = psutil.Process(suite.service("asr")["pid"])
+    visitor.find("#talk").click()
+    visitor.expect_state("listening")
+    visitor.begin_saying(spoken(QUESTION, after_s=1))
+    visitor.expect_state("hearing")
+    asr.kill()
+    visitor.expect_state("error")
+    expect(visitor.find("#hint")).to_contain_text("cannot be reached")
+    expect(visitor.find("#talk")).to_have_attribute("aria-pressed", "true")
+    visitor.picture("killed-asr")
+    for _ in range(20):
+        # Of a question that is heard from its middle on another answer comes.
+        visitor.say(spoken(OTHER, after_s=3))
+        if OTHER_ANSWER in visitor.find("#turns").inner_text():
+            break
+    visitor.expect_answer(OTHER_ANSWER)
+    visitor.expect_state("listening")
 
 
 def answered_again(visitor: Visitor) -> None:
@@ -248,44 +270,3 @@ def test_what_cannot_be_played_is_told_and_can_be_read(visitor: Visitor) -> None
     visitor.ask(OTHER)
     visitor.expect_state("speaking")
     visitor.expect_answer(OTHER_ANSWER, 1)
-
-
-def upload(visitor: Visitor) -> None:
-    visitor.find("#open-documents").click()
-    ferry = {"name": "ferry.md", "mimeType": "text/markdown", "buffer": b"# The ferry\n\nIt leaves at nine.\n"}
-    visitor.find("#files").set_input_files(ferry)
-
-
-def test_a_status_that_cannot_be_asked_for_a_while_does_not_end_an_upload(visitor: Visitor) -> None:
-    visitor.expected = ("Failed to load resource",)
-    troubles = [0, 503, 429]
-
-    def troubled(route: Route) -> None:
-        match troubles.pop(0) if troubles else None:
-            case None:
-                route.continue_()
-            case 0:
-                route.abort()
-            case status:
-                route.fulfill(status=status, headers={"retry-after": "1"}, body="not now")
-
-    visitor.page.route("**/v1/status*", troubled)
-    upload(visitor)
-    expect(visitor.find("#uploads li")).to_have_class(re.compile("done|failed"), timeout=ANSWER_TIMEOUT_MS)
-    expect(visitor.find("#uploads li")).to_contain_text("1 passage")
-    assert not troubles
-    visitor.find("#documents").get_by_role("button", name="Delete ferry.md").click()
-    visitor.find("#delete").get_by_role("button", name="Delete").click()
-    expect(visitor.find("#documents-note")).to_have_text("ferry.md was deleted.")
-
-
-def test_an_upload_of_which_nobody_tells_for_a_minute_is_told_to_be_lost(visitor: Visitor) -> None:
-    visitor.expected = ("Failed to load resource",)
-    visitor.page.route("**/v1/documents", lambda route: route.fulfill(json={"task_id": "forgotten"}))
-    visitor.page.route("**/v1/status*", lambda route: route.abort())
-    visitor.page.clock.install()
-    with visitor.page.expect_event("requestfailed"):
-        upload(visitor)
-    expect(visitor.find("#uploads li")).to_have_class("reading")
-    visitor.page.clock.fast_forward(61_000)
-    expect(visitor.find("#uploads li")).to_contain_text("nobody can tell what became of it")
