@@ -16,53 +16,84 @@ def component(peer: dict[str, Any]) -> str:
     return str(labels[COMPONENT])
 
 
-def allowed_out(rendered: Rendered) -> set[tuple[str, str]]:
-    edges = set()
+Edge = tuple[str, str, object]
+"""Caller, callee, port; None for a rule that names no port, and so opens all."""
+
+
+def ports(rule: dict[str, Any]) -> list[object]:
+    return [port["port"] for port in rule.get("ports", [{"port": None}])]
+
+
+def allowed_out(rendered: Rendered) -> set[Edge]:
+    edges: set[Edge] = set()
     for policy in rendered.of("NetworkPolicy").values():
         labels = policy["spec"]["podSelector"]["matchLabels"]
         for rule in policy["spec"].get("egress", []):
-            edges |= {(labels[COMPONENT], component(peer)) for peer in rule.get("to", []) if "podSelector" in peer}
+            named = [component(peer) for peer in rule.get("to", []) if "podSelector" in peer]
+            edges |= {(labels[COMPONENT], callee, port) for callee in named for port in ports(rule)}
     return edges
 
 
-def allowed_in(rendered: Rendered) -> set[tuple[str, str]]:
-    edges = set()
+def allowed_in(rendered: Rendered) -> set[Edge]:
+    edges: set[Edge] = set()
     for policy in rendered.of("NetworkPolicy").values():
         labels = policy["spec"]["podSelector"]["matchLabels"]
         for rule in policy["spec"].get("ingress", []):
-            edges |= {(component(peer), labels[COMPONENT]) for peer in rule.get("from", []) if "podSelector" in peer}
+            named = [component(peer) for peer in rule.get("from", []) if "podSelector" in peer]
+            edges |= {(caller, labels[COMPONENT], port) for caller in named for port in ports(rule)}
     return edges
 
 
-def addressed(rendered: Rendered) -> set[tuple[str, str]]:
-    """Caller and callee, by the addresses that the services are given."""
-    edges = set()
+def let_in_from_anywhere(rendered: Rendered) -> set[tuple[str, object]]:
+    """Whom everybody may call, and at which port."""
+    return {
+        (policy["spec"]["podSelector"]["matchLabels"][COMPONENT], port)
+        for policy in rendered.of("NetworkPolicy").values()
+        for rule in policy["spec"].get("ingress", [])
+        if "from" not in rule
+        for port in ports(rule)
+    }
+
+
+def addressed(rendered: Rendered) -> set[Edge]:
+    """Caller, callee and port, by the addresses that the services are given."""
+    edges: set[Edge] = set()
     for name in rendered.of("Deployment"):
         service = name.removeprefix(f"{RELEASE}-")
         for variable, value in rendered.environment(service).items():
             if variable.startswith("LEDGE_") and variable.endswith("_ADDRESS"):
-                callee = value.partition(":")[0].removeprefix(f"{RELEASE}-").removesuffix("-steady")
-                edges.add((service, callee))
+                host, _, port = value.partition(":")
+                edges.add((service, host.removeprefix(f"{RELEASE}-").removesuffix("-steady"), int(port)))
     return edges
 
 
-def test_policies_equal_the_call_graph() -> None:
+def listening(rendered: Rendered, service: str) -> int:
+    """The port of the pod to which the service's first port leads."""
+    target = rendered.of("Service")[f"{RELEASE}-{service}"]["spec"]["ports"][0]["targetPort"]
+    [port] = [port["containerPort"] for port in rendered.container(service)["ports"] if port["name"] == target]
+    return int(port)
+
+
+def test_policies_equal_the_call_graph_port_by_port() -> None:
     rendered = render({"services": {"voice": {"enabled": True}}})
     graph = addressed(rendered)
-    assert ("rag", "retrieval") in graph
-    assert ("voice", "asr") in graph
+    assert ("rag", "retrieval", 50051) in graph
+    assert ("voice", "asr", 50051) in graph
     services = {name.removeprefix(f"{RELEASE}-") for name in rendered.of("Deployment")}
-    tests = {("test", service) for service in services}
+    assert all(port == listening(rendered, callee) for _, callee, port in graph)
+    tests = {("test", service, listening(rendered, service)) for service in services}
     assert allowed_out(rendered) == graph | tests
     # Doors let everybody in, so they name nobody.
     doors = {"gateway", "riva", "wyoming"}
+    assert let_in_from_anywhere(rendered) == {(door, listening(rendered, door)) for door in doors}
     assert allowed_in(rendered) == {edge for edge in graph | tests if edge[1] not in doors}
 
 
 def test_a_call_that_is_taken_out_is_forbidden() -> None:
     rendered = render({"services": {"gateway": {"calls": ["rag"]}}})
-    assert ("gateway", "llm") not in allowed_out(rendered)
-    assert ("gateway", "llm") not in allowed_in(rendered)
+    pairs = {edge[:2] for edge in allowed_out(rendered) | allowed_in(rendered)}
+    assert ("gateway", "rag") in pairs
+    assert ("gateway", "llm") not in pairs
     assert "LEDGE_LLM_ADDRESS" not in rendered.environment("gateway")
 
 
