@@ -125,3 +125,16 @@ def test_cert_manager_gives_each_service_a_certificate_of_its_own() -> None:
     assert "ledge.example.com" not in certificates["ledge-asr"]["spec"]["dnsNames"]
     volumes = rendered.of("Deployment")["ledge-asr"]["spec"]["template"]["spec"]["volumes"]
     assert {"name": "tls", "secret": {"secretName": "ledge-asr-tls", "defaultMode": 0o440}} in volumes
+
+
+def test_services_can_show_their_key_before_any_wants_one() -> None:
+    shown: dict[str, Any] = {"defaults": {"envSecrets": {"LEDGE_PEER_API_KEY": {"name": "ledge-keys", "key": "peer"}}}}
+    wanted: dict[str, Any] = {**shown, "auth": {"existingSecret": "ledge-keys"}}
+    before, after = render(shown, "embedded-cpu"), render(wanted, "embedded-cpu")
+    for name in before.of("Deployment"):
+        for rendered, variables in (
+            (before, ["LEDGE_PEER_API_KEY"]),
+            (after, ["LEDGE_API_KEYS_FILE", "LEDGE_PEER_API_KEY"]),
+        ):
+            env = rendered.container(name.removeprefix(f"{RELEASE}-"))["env"]
+            assert sorted(each["name"] for each in env if "API_KEY" in each["name"]) == variables, name

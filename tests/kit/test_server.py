@@ -207,6 +207,12 @@ async def test_without_a_key_everything_but_health_is_refused() -> None:
         assert (await http.get("/v1/health/ready")).status_code == 200
 
 
+async def test_a_key_shown_where_none_is_wanted_is_no_reason_to_refuse() -> None:
+    async with serving() as probe:
+        shown = [("authorization", "Bearer shown-early")]
+        assert (await probe.stub.Chat(ask("echo x"), metadata=shown)).choices
+
+
 async def test_past_the_limit_calls_are_refused_at_once_while_health_stays_green() -> None:
     async with serving(max_concurrent_calls=2) as probe:
         waiting = [asyncio.ensure_future(probe.order("sleep 30")) for _ in range(2)]

@@ -84,6 +84,23 @@ async def test_everything_acknowledged_survives_kill_9_and_a_clean_restart(tmp_p
     assert not list((tmp_path / "collections").iterdir())
 
 
+async def test_a_stopped_store_packed_by_tar_and_unpacked_elsewhere_is_the_same(tmp_path: Path) -> None:
+    numbers = list(range(1, 51))
+    with service("retrieval", LEDGE_DATA_DIR=str(tmp_path / "old")) as process:
+        async with stub_of(process) as stub:
+            await stub.CreateCollection(pb.CreateCollectionRequest(name="c", dimensions=8))
+            await stub.Upsert(upsert("c", [given(n) for n in numbers]))
+        process.terminate()
+        assert process.wait() == 0
+    archive = tmp_path / "retrieval.tar"
+    await asyncio.to_thread(subprocess.run, ["tar", "-C", tmp_path / "old", "-cSf", archive, "."], check=True)
+    (tmp_path / "new").mkdir()
+    await asyncio.to_thread(subprocess.run, ["tar", "-C", tmp_path / "new", "-xSf", archive], check=True)
+    with service("retrieval", LEDGE_DATA_DIR=str(tmp_path / "new")) as process:
+        async with stub_of(process) as stub:
+            await check(stub, numbers)
+
+
 async def test_killed_in_mid_stream_it_keeps_what_was_acknowledged_whole(tmp_path: Path) -> None:
     acknowledged: list[int] = []
     with service("retrieval", LEDGE_DATA_DIR=str(tmp_path)) as process:
