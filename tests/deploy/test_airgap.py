@@ -290,7 +290,9 @@ def test_images_that_were_built_here_are_pushed_without_a_bundle(bundle: Path) -
         done = airgap("push", images, f"{registry.place}/site", "--plain-http")
         assert done.returncode == 0, done.stderr
         assert sorted(registry.manifests) == ["site/ledge/cli/manifests/1.2.3", "site/ledge/llm/manifests/1.2.3"]
-    assert "no-such.tar is no whole archive of images" in refused("push", bundle / "no-such.tar", "registry.example.com/ai")
+    assert "no-such.tar is no whole archive of images" in refused(
+        "push", bundle / "no-such.tar", "registry.example.com/ai"
+    )
 
 
 def test_a_registry_that_asks_who_pushes_is_told(bundle: Path) -> None:
