@@ -1,44 +1,19 @@
 """What the chart makes of its values, for each values file and for single values."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, HELM_3, NAMESPACE, RELEASE, ROOT, Rendered, helm_program, render, run
-
-GOLDEN = Path(__file__).parent / "golden"
-PROFILES = ("embedded-cpu", "cpu", "gpu-24g", "gpu-80g", "gpu-2x80g")
-SCENARIOS = {
-    **{name: (name,) for name in PROFILES},
-    "airgap": ("embedded-cpu", "airgap"),
-    "ci": ("embedded-cpu", "ci"),
-}
-
-
-def outline(rendered: Rendered) -> str:
-    """The release at a glance: every object, and of every service what makes it what it is."""
-    lines = sorted(f"{each['kind']} {each['metadata']['name']}" for each in rendered.objects)
-    for name, deployment in sorted(rendered.of("Deployment").items()):
-        container = deployment["spec"]["template"]["spec"]["containers"][0]
-        env = {each["name"]: each.get("value", "(secret)") for each in container["env"]}
-        lines += [
-            "",
-            f"{name}: {container['image']}, {deployment['spec']['strategy']['type']}",
-            f"  resources {container['resources']}",
-            *(f"  {variable}={value}" for variable, value in sorted(env.items())),
-        ]
-    # The Job's name holds a sum of all that it is.
-    return re.sub(r"(-models-)[0-9a-f]{8}", r"\1SUM", "\n".join(lines) + "\n")
+from tests.helm.chart import CHART, HELM_3, NAMESPACE, RELEASE, ROOT, helm_program, render, run
+from tests.helm.golden import PROFILES, SCENARIOS, keep, texts, whole
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_each_values_file_renders_what_was_looked_at(scenario: str) -> None:
-    golden = GOLDEN / f"{scenario}.txt"
-    made = outline(render({}, *SCENARIOS[scenario]))
-    assert made == golden.read_text(), "if this is meant: python -m tests.helm.test_render"
+    for path, text in texts(scenario).items():
+        assert text == path.read_text(), f"{path.name}: if this is meant, python -m tests.helm.test_render"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -65,7 +40,7 @@ def test_a_values_file_leaves_nothing_of_the_default_profile() -> None:
 
 
 def test_without_values_it_is_the_default_profile() -> None:
-    assert outline(render()) == outline(render({}, "embedded-cpu"))
+    assert whole(render()) == whole(render({}, "embedded-cpu"))
 
 
 @pytest.mark.parametrize("version", ["", HELM_3])
@@ -344,6 +319,4 @@ def test_dashboards_ask_for_metrics_that_there_are() -> None:
 
 
 if __name__ == "__main__":
-    GOLDEN.mkdir(exist_ok=True)
-    for scenario, files in SCENARIOS.items():
-        (GOLDEN / f"{scenario}.txt").write_text(outline(render({}, *files)))
+    keep()
