@@ -1,4 +1,4 @@
-"""The command line on a cluster: how far a release is, and a way in that outlives a pod."""
+"""The command line on a cluster: how far a release is, a way in that outlives a pod, and what nodes offer."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.cli.cluster.test_connect import Connected
-from tests.cluster.cluster import Release
+from tests.cluster.cluster import Cluster, Release
 from tests.ledge_command import Ledge
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -42,6 +42,13 @@ def test_connect_leads_to_the_gateway_and_to_its_next_pod_when_that_goes(
     finally:
         connected.close()
         release.settled("gateway")
+
+
+def test_plan_says_that_no_node_offers_an_accelerator(cluster: Cluster, ledge: Ledge) -> None:
+    offered = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.allocatable}")
+    if "nvidia.com/" in offered or "tenstorrent.com/" in offered:
+        pytest.skip("a node offers one: test_gpu plans for it")
+    assert "no node offers an accelerator" in ledge.run("plan", "--cluster", code=1).stderr
 
 
 def models(address: str, key: str) -> list[str]:
