@@ -69,10 +69,11 @@ class Admission:
             priority=priority,
             deadline_s=None if left_s is None else arrived_s + left_s,
         )
-        if self._busy < self._slots:
-            self._busy += 1
-        else:
+        waits = self._busy >= self._slots
+        if waits:
             await self._wait(one)
+        else:
+            self._busy += 1
         began_s = self._clock()
         metrics.SLOTS_BUSY.set(self._busy)
         telemetry.QUEUE_SECONDS.labels(QUEUE).observe(began_s - arrived_s)
@@ -87,7 +88,9 @@ class Admission:
             self._mean_hold_s = _mean(self._mean_hold_s, held_s)
             if turn.answer_tokens:
                 self._mean_token_s = _mean(self._mean_token_s, held_s / turn.answer_tokens)
-                self._line.served(one, turn.answer_tokens)
+                if waits:
+                    # A slot that nobody waited for was taken from nobody.
+                    self._line.served(one, turn.answer_tokens)
             if call is not None:
                 call.note_timing("compute", held_s * 1000)
 

@@ -136,7 +136,7 @@ class Line:
         return one
 
     def served(self, one: Waiting, tokens: float) -> None:
-        """Sets right what a tenant's answer took: predictions are no way to be served more than others."""
+        """Sets right what an answer took that was in line: predictions are no way to be served more than others."""
         of_class = self._classes.get(one.priority)
         if of_class is not None and one.tenant in of_class.served:
             of_class.served[one.tenant] += tokens - one.predicted_tokens

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.kit.context import CallContext, enter_call
 from services.kit.errors import Overloaded
 from services.llm.admission import Admission
 
@@ -85,3 +86,28 @@ async def test_the_delay_follows_from_how_long_answers_hold_their_slot() -> None
             admission.check(1)
     # Two slots that are held for 8 s each: one comes free every 4 s.
     assert caught.value.retry_after_s == pytest.approx(4.0)
+
+
+async def test_a_slot_that_nobody_waited_for_is_not_held_against_its_tenant() -> None:
+    admission = Admission(slots=1, max_waiting=20)
+    served: list[str] = []
+
+    async def answer(tenant: str, tokens: int) -> None:
+        enter_call(CallContext(tenant=tenant))
+        async with admission.turn(predicted_tokens=10.0) as turn:
+            turn.answer_tokens = tokens
+            served.append(tenant)
+
+    async def in_line(tenants: str) -> None:
+        async with admission.turn():
+            tasks = [asyncio.create_task(answer(tenant, 10)) for tenant in tenants]
+            while len(admission._line) < len(tenants):
+                await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+
+    await in_line("ab")
+    for _ in range(10):
+        await asyncio.create_task(answer("a", 100))
+    served.clear()
+    await in_line("aaabbb")
+    assert served == list("ababab")

@@ -117,7 +117,6 @@ def test_tenants_get_the_same_tokens_however_much_one_asks_for(tenants: int, tok
         had[one.tenant] += one.predicted_tokens
         left[one.tenant] -= 1
         assert max(had.values()) - min(had.values()) <= max(tokens)
-    assert sum(had.values()) > max(tokens) or max(tokens) * 2 > sum(tokens)
 
 
 def test_who_makes_its_answers_look_short_pays_for_what_they_took() -> None:
