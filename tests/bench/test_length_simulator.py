@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.cli.bench.length import PUBLISHED_WITHIN_100
 from services.cli.bench.length_simulator import (
     LONGEST_TOKENS,
     SLOTS,
@@ -13,9 +14,11 @@ from services.cli.bench.length_simulator import (
     matching_sigma,
     noisy,
     poisson,
+    share_within_100,
     static,
     step_s,
 )
+from tests.bench.made_lengths import made_lengths
 
 some_lengths = st.lists(st.integers(1, LONGEST_TOKENS), min_size=1, max_size=120).map(np.array)
 
@@ -65,6 +68,17 @@ def test_every_request_ends_after_it_came_and_no_work_is_lost(tokens: np.ndarray
 def test_knowing_the_lengths_never_lengthens_the_mean_of_a_backlog(tokens: np.ndarray) -> None:
     # Steps cost more the more run side by side, so a little may be lost at the end.
     assert continuous(tokens, tokens.astype(float)).mean_s <= continuous(tokens).mean_s * 1.05
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_a_predictor_as_good_as_the_papers_makes_the_mean_short_and_keeps_tail_and_throughput(seed: int) -> None:
+    answers = made_lengths(1024, seed)
+    tokens, labels = answers[:, -1], answers.max(1)
+    sigma = matching_sigma(labels, PUBLISHED_WITHIN_100, seed, share_within_100)
+    first_come, line = continuous(tokens), continuous(tokens, noisy(labels, sigma, seed))
+    assert line.mean_s < 0.7 * first_come.mean_s
+    assert line.percentile_s(99) <= 1.2 * first_come.percentile_s(99)
+    assert line.requests_per_s == pytest.approx(first_come.requests_per_s, rel=0.02)
 
 
 def test_the_rank_correlation_is_kendalls() -> None:

@@ -1,5 +1,6 @@
 """Big Little decoding through the service, with n-gram models behind both llm services."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.hybrid.conftest import BIG, BOTH_WAYS, Pair, asked, chat, hybrid_over
 from tests.hybrid.grams import gram_service, text
 from tests.hybrid.strange_big import strange_big
 from tests.hybrid.wire import wire_to
+from tests.metrics import metric
 from tests.processes import ServiceProcess, service
 
+ROUND_TRIP = "ledge_hybrid_verify_rtt_seconds"
 QUESTIONS = ("what does the pump do?", "und das Becken?", "the old mill", "tell of 1912")
 
 
@@ -51,6 +54,16 @@ async def test_the_big_model_is_asked_for_fewer_steps_than_there_are_tokens(deco
     async with stub_of(decoding) as llm:
         told = await asked(llm, chat(QUESTIONS[0], fallback_threshold=0.0))
         assert 0 < int(told.notes["ledge-hybrid-big-calls"]) < told.usage.completion_tokens
+
+
+async def test_the_way_to_the_big_model_and_back_is_measured_for_every_verdict(decoding: ServiceProcess) -> None:
+    before = await metric(decoding, f"{ROUND_TRIP}_count"), await metric(decoding, f"{ROUND_TRIP}_sum")
+    began_s = time.monotonic()
+    async with stub_of(decoding) as llm:
+        told = await asked(llm, chat(QUESTIONS[0]))
+    took_s = time.monotonic() - began_s
+    assert await metric(decoding, f"{ROUND_TRIP}_count") - before[0] == int(told.notes["ledge-hybrid-big-calls"])
+    assert 0 < await metric(decoding, f"{ROUND_TRIP}_sum") - before[1] < took_s
 
 
 async def test_higher_thresholds_of_rollback_leave_more_to_the_little_model(
