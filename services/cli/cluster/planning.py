@@ -61,7 +61,7 @@ def _tell_chart(out: Console, found: Sequence[Accelerators]) -> None:
         out.print(
             f"the chart serves from {best.resource} by a server beside it: services.llm.engine openai", soft_wrap=True
         )
-    elif best.memory_mib is None:
+    elif best.memory_mib is None and best.sharing != "mig":
         out.print(
             "the node does not label its GPUs' memory (GPU feature discovery), so no values are told", soft_wrap=True
         )

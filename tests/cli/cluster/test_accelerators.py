@@ -89,3 +89,25 @@ def test_the_plan_is_for_what_the_cluster_has(tmp_path: Path) -> None:
         assert "llama-3.1-70b in bf16 on 2 x h100" in told, "one does not hold it"
         assert "llama-3.1-8b in bf16 on h100" in command.run("plan", "--cluster").stdout
         assert "--gpu and --count" in command.run("plan", "--cluster", "--gpu", "h100", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (
+            {"product": "NVIDIA-L4", "memory": "23034"},
+            "for the chart: -f helm/ledge/values-gpu-24g.yaml --set gpu.mode=",
+        ),
+        ({"product": "NVIDIA-T4", "memory": "15360"}, "no values file of the chart fits edge-1"),
+        ({}, "the node does not label its GPUs' memory"),
+    ],
+)
+def test_the_chart_is_told_its_values_though_the_planner_knows_no_such_device(
+    tmp_path: Path, labels: dict[str, str], said: str
+) -> None:
+    with api_server() as server:
+        command = Ledge(tmp_path / "state", KUBECONFIG=str(server.kubeconfig(tmp_path / "kubeconfig")))
+        server.put(node("edge-1", {"nvidia.com/gpu": "1"}, **labels))
+        done = command.run("plan", "--cluster", code=1)
+        assert said in done.stdout
+        assert "the planner knows none of these devices" in done.stderr
