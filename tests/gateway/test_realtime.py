@@ -128,6 +128,20 @@ async def test_pages_of_elsewhere_are_not_let_in(door: Door) -> None:
             pass
 
 
+async def test_a_session_is_labelled_local_only_by_header_or_address(door: Door) -> None:
+    label = "ledge-local-only"
+    for query, headers in (
+        (f"?model=ledge-rag&{label}=true", {}),
+        ("", {label: "true"}),
+        (f"?{label}=true", {label: "false"}),
+        (f"?{label}=false", {label: "true"}),
+    ):
+        async with door.session(query, additional_headers={**AUTHORIZED, **headers}) as (_, talk):
+            assert talk.metadata[label] == "true"
+    async with door.session(f"?{label}=false") as (_, talk):
+        assert label not in talk.metadata
+
+
 async def test_where_nobody_talks_it_is_said_so() -> None:
     async with a_door(LEDGE_VOICE_ADDRESS="") as door:
         status, body = await refused(door.connect())

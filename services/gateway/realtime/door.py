@@ -66,7 +66,8 @@ class RealtimeDoor:
         except LedgeError as error:
             await socket.send_denial_response(response_of(PATH, error))
             return error.http
-        local_only = is_local_only(socket.headers.get(LOCAL_ONLY_KEY, ""))
+        # Pages in a browser can send no header of their own: they label in the address.
+        local_only = any(is_local_only(said.get(LOCAL_ONLY_KEY, "")) for said in (socket.headers, socket.query_params))
         enter_call(CallContext(call.deadline_s, call.request_id, admitted.tenant, local_only=local_only))
         self._sessions += 1
         SESSIONS.set(self._sessions)
