@@ -3,14 +3,15 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.estimates.lexical.features import FORM, MAX_CHARACTERS, SIZE, features
-from services.estimates.lexical.model import LexicalModel, read_model, write_json
+from services.estimates.lexical.features import BUCKETS, FORM, MAX_CHARACTERS, SIZE, features
+from services.estimates.lexical.model import BELL_WIDTH, LexicalModel, read_model, write_json
 from services.estimates.lexical.training import LEAST_EXAMPLES, read_texts, scores, train
 from services.kit.errors import InvalidInput, NotFound
 
@@ -126,3 +127,58 @@ def test_what_is_no_file_of_ours_is_refused(tmp_path: Path, content: bytes) -> N
         read_model(file, GUESSES)
     with pytest.raises(NotFound):
         read_model(tmp_path / "absent.json", GUESSES)
+
+
+@pytest.fixture(scope="module")
+def bent() -> LexicalModel:
+    """Of a truth that no weight of a figure can tell: texts of middling length are wanted, short and long ones not."""
+    return train(read_texts(LENGTHS), [wanted(text) for text in LENGTHS], GUESSES, {}, ridge=0.1, centres=30)
+
+
+LENGTHS = ["word " * count for count in range(1, 200)]
+
+
+def wanted(text: str) -> float:
+    return float(20 < len(text.split()) < 80)
+
+
+def test_bells_tell_what_no_line_does(bent: LexicalModel) -> None:
+    texts = read_texts(LENGTHS)
+    straight = train(texts, [wanted(text) for text in LENGTHS], GUESSES, {}, ridge=0.1)
+    truth = np.array([wanted(text) for text in LENGTHS])
+    error = {
+        name: float(((scores(model, texts) - truth) ** 2).mean())
+        for name, model in (("bent", bent), ("straight", straight))
+    }
+    assert error["bent"] < 0.5 * error["straight"]
+    assert len(bent.centres) == len(bent.heights) == 30
+
+
+def test_bells_are_the_kernel_where_every_text_is_a_centre() -> None:
+    said = LENGTHS[::5]
+    texts, targets = read_texts(said), np.array([wanted(text) for text in said])
+    model = train(texts, targets.tolist(), GUESSES, {}, ridge=0.5, centres=len(said))
+    form = (texts.form - np.asarray(model.form_mean)) / np.asarray(model.form_scale)
+    words = np.stack(
+        [texts.times(np.eye(1, BUCKETS, place)[0]) for place in range(BUCKETS) if place in set(texts.places)]
+    )
+    kernel = words.T @ words + np.exp(-0.5 * ((form[:, None] - form) ** 2).sum(2) / BELL_WIDTH**2)
+    expected = kernel @ np.linalg.solve(kernel + 0.5 * np.eye(len(said)), targets - targets.mean())
+    told = scores(model, texts)
+    assert told - told.mean() == pytest.approx(expected - expected.mean(), abs=2e-3)
+
+
+def test_with_bells_one_at_a_time_is_as_many_at_once_and_as_what_a_file_holds(bent: LexicalModel) -> None:
+    said = [LENGTHS[3], LENGTHS[50], "Something else: 7 of 9?", ""]
+    again = LexicalModel.from_json(json.loads(json.dumps(bent.to_json())), GUESSES)
+    assert scores(bent, read_texts(said)) == pytest.approx([again.score(text) for text in said])
+    assert again.to_json() == bent.to_json()
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [{"centres": [[1.0]]}, {"heights": []}, {"heights": ["x"]}, {"centres": 7}, {"heights": [float("inf")] * 30}],
+)
+def test_a_file_whose_bells_do_not_fit_is_refused(bent: LexicalModel, spoiled: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"numbers cannot be read|centres and"):
+        LexicalModel.from_json({**bent.to_json(), **spoiled}, GUESSES)

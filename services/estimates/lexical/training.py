@@ -1,4 +1,8 @@
-"""Fits a LexicalModel by ridge regression: conjugate gradients over sparse rows, seconds for ten thousand texts."""
+"""Fits a LexicalModel by ridge regression: conjugate gradients over sparse rows, seconds for ten thousand texts.
+
+The bells over the form are the Nyström approximation of a Gaussian kernel (Williams and Seeger, 2000, section 2) around
+some of the texts.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.estimates.lexical.features import BUCKETS, FORM, features
-from services.estimates.lexical.model import LexicalModel
+from services.estimates.lexical.model import BELL_WIDTH, LexicalModel
 from services.kit.errors import InvalidInput
 
 Floats = NDArray[np.float64]
@@ -19,6 +23,8 @@ RIDGE = 100.0
 FORM_WEIGHT = 0.3
 """Of a figure of form beside all the words together."""
 MOST_STEPS = 200
+LEAST_EIGENVALUE = 1e-6
+"""Of the centres' kernel; below it two of them say the same."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,18 @@ def read_texts(texts: Sequence[str]) -> Texts:
 
 
 def train(
-    texts: Texts, targets: Sequence[float], guesses: str, provenance: Mapping[str, Any], ridge: float = RIDGE
+    texts: Texts,
+    targets: Sequence[float],
+    guesses: str,
+    provenance: Mapping[str, Any],
+    ridge: float = RIDGE,
+    centres: int = 0,
 ) -> LexicalModel:
     """Least squares of the targets, the weights kept small. Deterministic.
+
+    Args:
+        centres: around the form of so many of the texts are bells, instead of weights of its figures; fewer where there
+            are fewer texts.
 
     Raises InvalidInput for too few examples.
     """
@@ -81,7 +96,11 @@ def train(
     bias = float(wanted.mean())
     mean, scale = texts.form.mean(0), texts.form.std(0)
     scale[scale < 1e-6] = 1.0
-    form = FORM_WEIGHT * (texts.form - mean) / scale
+    form = (texts.form - mean) / scale
+    chosen = form[np.unique(np.linspace(0, len(form) - 1, centres).astype(int))]
+    # What the weights of form stand for: figures, or bells that are made independent of one another.
+    spread = _spread(chosen) if centres else FORM_WEIGHT * np.eye(len(FORM))
+    form = (_bells(form, chosen) if centres else form) @ spread
 
     def forward(weights: Floats) -> Floats:
         told: Floats = texts.times(weights[:BUCKETS]) + form @ weights[BUCKETS:]
@@ -91,16 +110,19 @@ def train(
         return np.concatenate([texts.gathered(errors), form.T @ errors])
 
     weights = _solved(lambda vector: backward(forward(vector)) + ridge * vector, backward(wanted - bias))
-    # The words do not sum to nothing over the texts; what they add on the mean is the bias's.
-    bias -= float(texts.times(weights[:BUCKETS]).mean())
+    # Neither words nor bells sum to nothing over the texts; what they add on the mean is the bias's.
+    bias -= float(forward(weights).mean())
+    of_form = (spread @ weights[BUCKETS:]).tolist()
     return LexicalModel(
         guesses,
         bias,
         [float(np.float16(value)) for value in weights[:BUCKETS]],
         mean.tolist(),
         scale.tolist(),
-        (FORM_WEIGHT * weights[BUCKETS:]).tolist(),
+        [0.0] * len(FORM) if centres else of_form,
         {**provenance, "examples": len(texts), "ridge": ridge},
+        chosen.tolist(),
+        of_form if centres else [],
     )
 
 
@@ -108,7 +130,24 @@ def scores(model: LexicalModel, texts: Texts) -> Floats:
     """Of many texts at once; the same as `model.score` of each."""
     form = (texts.form - np.asarray(model.form_mean)) / np.asarray(model.form_scale)
     told: Floats = model.bias + texts.times(np.asarray(model.words)) + form @ np.asarray(model.form)
+    if model.centres:
+        told += _bells(form, np.asarray(model.centres)) @ np.asarray(model.heights)
     return told
+
+
+def _bells(forms: Floats, centres: Floats) -> Floats:
+    """How near each form is to each centre: 1 where it is the same, else less."""
+    squared = (forms**2).sum(1)[:, None] + (centres**2).sum(1) - 2 * forms @ centres.T
+    near: Floats = np.exp(-0.5 * np.maximum(squared, 0.0) / BELL_WIDTH**2)
+    return near
+
+
+def _spread(centres: Floats) -> Floats:
+    """Bells times this have inner products as the Gaussian kernel has them."""
+    values, vectors = np.linalg.eigh(_bells(centres, centres))
+    kept = values > LEAST_EIGENVALUE
+    spread: Floats = vectors[:, kept] / np.sqrt(values[kept])
+    return spread
 
 
 def _solved(multiply: Any, wanted: Floats) -> Floats:
