@@ -8,7 +8,7 @@
 #
 # With LEDGE_ENFORCE_SIZES it fails where, all being built, one weighs more than its budget.
 #
-# Twice the same: wheels, base and time are fixed, so the same commit gives the same digests.
+# Twice the same: wheels and time are fixed, so the same commit on the same base gives the same layers (deploy/README.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${LEDGE_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ledge/build}

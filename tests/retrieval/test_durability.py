@@ -93,9 +93,9 @@ async def test_a_stopped_store_packed_by_tar_and_unpacked_elsewhere_is_the_same(
         process.terminate()
         assert process.wait() == 0
     archive = tmp_path / "retrieval.tar"
-    await asyncio.to_thread(subprocess.run, ["tar", "-C", tmp_path / "old", "-cSf", archive, "."], check=True)
+    await asyncio.to_thread(subprocess.run, ["tar", "-C", tmp_path / "old", "-cSf", archive, "collections"], check=True)
     (tmp_path / "new").mkdir()
-    await asyncio.to_thread(subprocess.run, ["tar", "-C", tmp_path / "new", "-xSf", archive], check=True)
+    await asyncio.to_thread(subprocess.run, ["tar", "-C", tmp_path / "new", "-xf", archive], check=True)
     with service("retrieval", LEDGE_DATA_DIR=str(tmp_path / "new")) as process:
         async with stub_of(process) as stub:
             await check(stub, numbers)
