@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from ledge.voice.v1 import voice_pb2 as pb
 
+from services.asr.endpointing import Change, Endpointing, EndpointingSettings
+from services.asr.vad import FRAME_SAMPLES, VoiceDetector
+from services.cli.bench.asr_speech import silence
+from services.cli.bench.cough import cough
 from services.cli.bench.voice_caller import PLAYED_HZ, Heard, answer_in
 from services.cli.bench.voice_scripted import alone_ms
 from tests.tts.conftest import need_flite
@@ -58,6 +62,20 @@ def test_interruptions_and_false_alarms_are_measured(tmp_path: Path) -> None:
     told = rows(file)
     assert told["user's speech to silence p50"]["value"] > 0
     assert told["audio of an answer after it was interrupted"]["value"] == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_cough_is_loud_and_long_enough_to_be_noticed(seed: int) -> None:
+    """Of one that the detector does not take for speech nothing could be learnt."""
+    detector = VoiceDetector(threads=1)
+    try:
+        sound = np.concatenate([silence(1), cough(seed), silence(1)])
+        whole_frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES]
+        likely = await detector.stream().probabilities(whole_frames)
+    finally:
+        detector.close()
+    endpointing = Endpointing(EndpointingSettings())
+    assert [endpointing.hear(float(each)) for each in likely].count(Change.STARTED) == 1
 
 
 def test_silence_at_the_start_of_an_answer_is_part_of_the_wait() -> None:

@@ -4,10 +4,11 @@
 //   instruments.loudest   what the level meter showed at most
 //   instruments.heard     Float32Arrays of 24 kHz: what went to the loudspeaker
 //   instruments.sounds    [[ms, root mean square], …] of the same, each piece when it was played
+//   instruments.controls  what the server told the player: "duck", "stop", "resume"
 //   instruments.say(wav)  into the microphone, where the test has taken its place (`ownMicrophone`)
 
 (() => {
-  const instruments = { states: [], loudest: 0, heard: [], sounds: [], sockets: [] };
+  const instruments = { states: [], loudest: 0, heard: [], sounds: [], controls: [], sockets: [] };
   window.instruments = instruments;
 
   new MutationObserver(() => {
@@ -43,6 +44,10 @@
     constructor(...given) {
       super(...given);
       instruments.sockets.push(this);
+      this.addEventListener("message", ({ data }) => {
+        const event = JSON.parse(data);
+        if (event.type === "ledge.playback") instruments.controls.push(event.action);
+      });
     }
   };
 

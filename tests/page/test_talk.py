@@ -130,6 +130,7 @@ def test_a_word_of_assent_stops_nothing_for_good(visitor: Visitor, url: str) -> 
     visitor.expect_state("speaking")
     visitor.page.wait_for_timeout(1500)
     visitor.say(spoken("okay", before_s=0))
+    visitor.expect_that("instruments.controls[0] === 'duck' && instruments.controls.at(-1) === 'resume'")
     expect(visitor.answer(0)).to_have_class("turn assistant done", timeout=ANSWER_TIMEOUT_MS)
     visitor.expect_state("listening")
     expect(visitor.find(".turn.user")).to_have_count(1)

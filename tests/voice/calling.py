@@ -100,6 +100,19 @@ class Caller:
     def audio(self, response_id: str = "") -> bytes:
         return b"".join(delta.audio for delta in self.of("audio_delta") if response_id in ("", delta.response_id))
 
+    def covered_ms(self, response_id: str) -> int:
+        """How far an answer's audio reaches; fails where some of it is left out. What is sent again counts once."""
+        until_ms = 0
+        for delta in self.of("audio_delta"):
+            if delta.response_id == response_id:
+                assert delta.offset_ms <= until_ms + 2, "nothing is left out"
+                until_ms = max(until_ms, delta.offset_ms + len(delta.audio) // (SPOKEN_HZ * 2 // 1000))
+        return until_ms
+
+    def actions(self) -> list[str]:
+        """What the player was told to do."""
+        return [pb.PlaybackControl.Action.Name(control.action) for control in self.of("playback_control")]
+
     def text(self, response_id: str = "") -> str:
         deltas = [*self.of("transcript_delta"), *self.of("text_delta")]
         return "".join(delta.text for delta in deltas if response_id in ("", delta.response_id))

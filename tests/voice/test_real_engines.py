@@ -16,6 +16,7 @@ from ledge.audio.v1 import audio_pb2
 from ledge.tts.v1 import tts_pb2, tts_pb2_grpc
 from ledge.voice.v1 import voice_pb2 as pb
 
+from services.cli.bench.cough import cough
 from services.kit.deploy import deploy_directory
 from tests.asr.asking import RATE_HZ, Samples, silence
 from tests.processes import ServiceProcess, service
@@ -102,15 +103,20 @@ async def test_a_question_asked_aloud_is_answered_aloud_from_documents(real: Sui
     assert "twelve" in again
 
 
-async def test_a_cough_and_a_nod_interrupt_nothing(real: Suite, voice: ServiceProcess) -> None:
-    rng = np.random.default_rng(1)
-    burst = rng.normal(0, 0.2, RATE_HZ // 6).astype(np.float32) * np.hanning(RATE_HZ // 6).astype(np.float32)
+@pytest.mark.parametrize("sound", ["cough", "nod"])
+async def test_a_cough_or_a_nod_is_noticed_and_takes_nothing_away(
+    real: Suite, voice: ServiceProcess, sound: str
+) -> None:
+    alarm = cough(1) if sound == "cough" else await said(real, "Okay.")
     async with calling(voice.address) as caller:
         await caller.write(QUESTION)
         await caller.send(create_response=pb.CreateResponse())
         await caller.wait("audio_delta")
-        nod = await said(real, "Okay.")
-        await caller.say(np.concatenate([silence(1.2), burst, silence(0.5), nod, silence(1.0)]))
+        await caller.say(np.concatenate([silence(1.2), alarm, silence(1.0)]))
+        await caller.wait("playback_control", fits=lambda control: control.action == pb.PlaybackControl.RESUME)
         done = await caller.done(1)
     assert done.status == pb.ResponseState.COMPLETED
+    assert caller.actions()[0] == "DUCK"
     assert not caller.of("item_truncated")
+    assert not caller.of("transcript_completed")
+    assert abs(caller.covered_ms(done.id) - done.usage.output_audio_ms) <= 5

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-import numpy as np
 from ledge.voice.v1 import voice_pb2 as pb
 from ledge.voice.v1 import voice_pb2_grpc as rpc
 from rich.console import Console
 
-from services.cli.bench.asr_speech import RATE_HZ, Samples, silence, spoken
+from services.cli.bench.asr_speech import Samples, silence, spoken
+from services.cli.bench.cough import cough
 from services.cli.bench.report import Row, percentile
 from services.cli.bench.voice_caller import Caller, Heard, answer_in, is_idle
 from services.cli.bench.voice_latency import DOCUMENTS, LEAD_S, SpokenQuestion, spoken_questions
@@ -24,7 +24,6 @@ INTERRUPTIONS = (
 )
 BACKCHANNELS = ("um hum", "uh huh", "okay", "yeah")
 """flite reads "mm-hm" as letters ("em aitch em"); the first two have its sounds."""
-COUGH_S = 0.16
 INTO_ANSWER_S = 1.2
 """Of the answer that is heard before somebody speaks into it."""
 SETTLED_S = 2.5
@@ -35,18 +34,14 @@ def barge_rows(peers: Peers, count: int, rounds: int) -> list[Row]:
     """Each interruption and each false alarm, into an answer of the default engines."""
     (question,) = spoken_questions(1)
     interruptions = spoken(INTERRUPTIONS[:count])
-    alarms = {"a cough": [_cough(seed) for seed in range(count)], "a “mm-hm”": spoken(BACKCHANNELS[:count])}
+    alarms = {"a cough": [cough(seed) for seed in range(count)], "a “mm-hm”": spoken(BACKCHANNELS[:count])}
     with voice(peers) as running, Console(stderr=True, highlight=False).status("speaking into answers"):
         silent_ms, ducked_ms, late_bytes = asyncio.run(_interrupted(running.address, question, interruptions * rounds))
+        note = f"{len(silent_ms)} interruptions, {min(silent_ms):.0f} to {max(silent_ms):.0f} ms"
+        if ducked_ms:
+            note += f"; softer after {percentile(ducked_ms, 50):.0f} ms (p50)"
         rows = [
-            Row(
-                f"user's speech to silence p{percent}",
-                percentile(silent_ms, percent),
-                "ms",
-                note=f"{len(silent_ms)} interruptions; softer after {percentile(ducked_ms, 50):.0f} ms (p50)"
-                if ducked_ms
-                else f"{len(silent_ms)} interruptions",
-            )
+            Row(f"user's speech to silence p{percent}", percentile(silent_ms, percent), "ms", note=note)
             for percent in (50, 95)
         ]
         rows.append(Row("audio of an answer after it was interrupted", late_bytes, "bytes"))
@@ -155,10 +150,3 @@ def _is(heard: Heard, action: str) -> bool:
 def _is_silence(heard: Heard) -> bool:
     """Either tells the player to drop what it has."""
     return heard.kind == "speech_started" or _is(heard, "STOP")
-
-
-def _cough(seed: int) -> Samples:
-    """A burst of noise, loud at first."""
-    length = round(COUGH_S * RATE_HZ)
-    noise = np.random.default_rng(seed).normal(0, 0.25, length) * np.exp(-np.linspace(0, 4, length))
-    return np.concatenate([noise.astype(np.float32), silence(0.1)])
