@@ -6,7 +6,10 @@ from typing import Any
 from services.hybrid import metrics
 from services.hybrid.choice import Choice
 from services.hybrid.modes import Why
-from services.kit.context import current_call
+from services.kit.context import DONE_WITHOUT_KEY, current_call
+
+STOOD_IN = frozenset({Why.BUDGET, Why.BIG_DOWN, Why.BIG_SLOW, Why.BIG_FAILED})
+"""The big model was to have a part in the answer, and had none, or not all of it."""
 
 
 @dataclass
@@ -38,8 +41,10 @@ class Outcome:
 
     async def announce(self, context: Any) -> None:
         """What is known before a stream's first event, for doors whose answers begin with it."""
-        told = tuple((f"ledge-hybrid-{name}", value) for name, value in self._told().items())
-        await context.send_initial_metadata(told)
+        told = [(f"ledge-hybrid-{name}", value) for name, value in self._told().items()]
+        if self.why in STOOD_IN:
+            told.append((DONE_WITHOUT_KEY, "big model"))
+        await context.send_initial_metadata(tuple(told))
 
     def _told(self) -> dict[str, str]:
         told = {"mode": self.choice.mode.value, "answered-by": self.answered_by, "why": self.why.value}

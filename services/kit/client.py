@@ -21,7 +21,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.kit import refused_uploads
 from services.kit.config import ServiceConfig
-from services.kit.context import LOCAL_ONLY_KEY, REQUEST_ID_KEY, TENANT_KEY, current_call
+from services.kit.context import DONE_WITHOUT_KEY, LOCAL_ONLY_KEY, REQUEST_ID_KEY, TENANT_KEY, current_call
 from services.kit.telemetry import outgoing_trace
 
 refused_uploads.mend()
@@ -157,6 +157,11 @@ class Channel(grpc.aio.Channel):
 
     async def channel_ready(self) -> None:
         await self._channel.channel_ready()
+
+
+async def done_without(call: Any) -> tuple[str, ...]:
+    """What the answer of a stream is made without, as its service says; for when its first message has come."""
+    return tuple(str(value) for key, value in await call.initial_metadata() if key == DONE_WITHOUT_KEY)
 
 
 def connect(address: str, config: ServiceConfig, *contracts: FileDescriptor, dispensable: bool = False) -> Channel:

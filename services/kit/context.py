@@ -14,6 +14,9 @@ TENANT_KEY = "ledge-tenant"
 LOCAL_ONLY_KEY = "ledge-local-only"
 """The label of what must not leave the site; the gateway takes it as a header of the same name."""
 
+DONE_WITHOUT_KEY = "ledge-done-without"
+"""What an answer is made without, in a stream's initial metadata; compositions pass it on as `degraded`."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallContext:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import grpc
 from ledge.llm.v1 import llm_pb2
 
+from services.kit.client import done_without
 from services.kit.context import current_call
 from services.kit.errors import TooSlow
 from services.rag.answer.asked import Turn
@@ -62,6 +63,8 @@ class Usage:
     token is at least a byte."""
     cut_off: bool = False
     """It reached the bound of its tokens, or of its time."""
+    done_without: tuple[str, ...] | None = None
+    """What the llm service says that it answered without; None before its first words."""
 
 
 class Composer:
@@ -148,6 +151,8 @@ class Composer:
         call = self._llm.ChatStream(request, timeout=bounds.timeout_s)
         try:
             async for event in call:
+                if usage.done_without is None:
+                    usage.done_without = await done_without(call)
                 text += event.delta
                 if event.delta:
                     usage.completion_tokens += 1

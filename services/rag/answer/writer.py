@@ -85,6 +85,8 @@ class Writer:
             if error.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.INVALID_ARGUMENT):
                 raise
             run.do_without("llm")
+        for what in usage.done_without or ():
+            run.do_without(what)
         run.budget.take_tokens(usage.drawn_tokens)
         run.budget.exhausted |= usage.cut_off
         run.prompt_tokens += usage.prompt_tokens

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from ledge.llm.v1 import llm_pb2
 from ledge.voice.v1 import voice_pb2 as pb
 
+from services.kit.client import done_without
 from services.kit.errors import InvalidInput
 from services.voice.answering.pieces import Calls, Done, Piece, Question, Text
 from services.voice.conversation import text_of
@@ -31,10 +32,13 @@ async def from_chat_model(peers: Peers, question: Question, model: str) -> Async
     request = llm_pb2.ChatStreamRequest(chat=await _chat(peers, question, model))
     usage = llm_pb2.Usage()
     is_cut = False
+    without: tuple[str, ...] | None = None
     call_ids: dict[int, str] = {}
     call = peers.llm.ChatStream(request)
     try:
         async for event in call:
+            if without is None:
+                without = await done_without(call)
             if event.delta:
                 yield Text(event.delta)
             for piece in event.tool_calls:
@@ -45,7 +49,7 @@ async def from_chat_model(peers: Peers, question: Question, model: str) -> Async
                 usage = event.usage
     finally:
         call.cancel()
-    yield Done(usage.prompt_tokens, usage.completion_tokens, usage.cached_prompt_tokens, is_cut)
+    yield Done(usage.prompt_tokens, usage.completion_tokens, usage.cached_prompt_tokens, is_cut, without or ())
 
 
 async def _chat(peers: Peers, question: Question, model: str) -> llm_pb2.ChatRequest:
