@@ -207,6 +207,31 @@ async def test_ended_while_it_builds_an_index_it_ends_at_once_and_loses_nothing(
             assert (await nearest(stub, 77))[0] == id_of(77)
 
 
+async def test_where_memory_ends_the_optimiser_is_killed_first_and_the_service_goes_on(tmp_path: Path) -> None:
+    with service("retrieval", LEDGE_DATA_DIR=str(tmp_path), LEDGE_OPTIMIZE_IDLE_S="0") as process:
+        async with stub_of(process) as stub:
+            await write_wide(stub)
+            await asyncio.to_thread(process.wait_for, "optimising", 100)
+            optimizer = None
+            async with asyncio.timeout(100):
+                while optimizer is None:
+                    optimizer = next(filter(is_killed_first, psutil.Process(process.process.pid).children()), None)
+                    await asyncio.sleep(0)
+            optimizer.kill()
+            failed = await asyncio.to_thread(process.wait_for, "cannot optimise", 100)
+            assert "killed, most likely for the memory" in failed["reason"]
+            assert (await nearest(stub, 77))[0] == id_of(77)
+            assert (await stub.Upsert(upsert("c", wide_points(range(1, 3))))).written == 2
+
+
+def is_killed_first(process: psutil.Process) -> bool:
+    """By the kernel, where it must choose."""
+    try:
+        return Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000"
+    except OSError:
+        return False
+
+
 async def test_a_collection_deleted_while_its_index_is_built_is_gone(tmp_path: Path) -> None:
     with service("retrieval", LEDGE_DATA_DIR=str(tmp_path), LEDGE_OPTIMIZE_IDLE_S="0") as process:
         async with stub_of(process) as stub:
