@@ -77,6 +77,11 @@ def test_an_unknown_profile_names_those_there_are(ledge: Ledge) -> None:
     assert "embedded-cpu" in refused.stderr
 
 
+def test_a_bench_that_would_wait_for_an_index_that_nobody_makes_is_refused(ledge: Ledge) -> None:
+    refused = ledge.run("bench", "retrieval", "--points", "1000", code=2)
+    assert "so few vectors get no index: --points above 1333" in refused.stderr
+
+
 def test_a_port_out_of_range_is_the_callers_fault(ledge: Ledge) -> None:
     assert "LEDGE_PORT_BASE" in ledge.run("up", "--port-base", "80", code=2).stderr
 

@@ -21,7 +21,7 @@ from ledge.retrieval.v1 import retrieval_pb2_grpc as rpc
 from services.cli.bench.report import JsonFile, Report, Row, percentile
 from services.cli.bench.running import RunningService, proportional_bytes, resident_bytes
 from services.kit.client import open_channel
-from services.kit.errors import EngineFailed
+from services.kit.errors import EngineFailed, InvalidInput
 
 SEED = 20261123
 CLUSTERS_PER_POINTS = 100
@@ -32,6 +32,8 @@ WORDS_A_QUERY = 8
 MESSAGE_POINTS = 500
 LIMIT = 10
 OPTIMIZE_TIMEOUT_S = 3600.0
+INDEXED_FROM_BYTES = 2000 * 1024
+"""Vectors that `qdrant-edge` scans as fast as it would search a graph."""
 COLLECTION = "bench"
 
 Floats = npt.NDArray[np.float32]
@@ -96,6 +98,8 @@ def command(
     json_file: JsonFile = None,
 ) -> None:
     """Search by vector, by words and by both, over gRPC: time, recall, inserting, memory, restarts."""
+    if points * dimensions * 4 <= INDEXED_FROM_BYTES:
+        raise InvalidInput(f"so few vectors get no index: --points above {INDEXED_FROM_BYTES // (4 * dimensions)}")
     with tempfile.TemporaryDirectory(prefix="ledge-bench-retrieval-") as directory:
         rows = asyncio.run(_measure(Corpus.generate(points, dimensions, queries), Path(directory)))
     Report("retrieval", rows).publish(json_file)
@@ -184,6 +188,8 @@ async def _optimized(service: RunningService) -> None:
             figures = await asyncio.to_thread(_metrics, service.ops_url)
             if not figures["ledge_retrieval_unoptimized_points"] and not figures["ledge_retrieval_optimizing"]:
                 return
+            if lacking_bytes := figures["ledge_retrieval_lacking_memory_bytes"]:
+                raise EngineFailed(f"{lacking_bytes / 2**20:.0f} MiB of memory are lacking to optimise")
             await asyncio.sleep(0.25)
 
 
