@@ -17,6 +17,8 @@ STEP_MS = 100
 """What one message holds, at most."""
 MAX_WAITING_MS = 2000
 """Audio that is made ahead of what is sent; past it nothing more is made."""
+KEPT_MS = 5000
+"""What was heard by the clock is kept so long: a client that plays later than that tells of less, and may want it again."""
 
 
 class Player:
@@ -38,7 +40,7 @@ class Player:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._sent: deque[tuple[float, bytes]] = deque()
-        """With where each begins; what was heard is dropped."""
+        """With where each begins; what was heard long ago is dropped."""
         self._sent_ms = 0.0
         self._from_ms = 0.0
         self._since_s = 0.0
@@ -90,6 +92,8 @@ class Player:
         """Lets it be heard, or heard again from where it was heard last."""
         if not self._is_halted:
             return
+        kept_from_ms = self._sent[0][0] if self._sent else self._sent_ms
+        self._from_ms = max(self._from_ms, kept_from_ms)
         unheard = b"".join(self._unheard())
         self._sent.clear()
         self._sent_ms = self._from_ms
@@ -159,8 +163,8 @@ class Player:
         offset_ms = self._sent_ms
         self._sent.append((offset_ms, audio))
         self._sent_ms += len(audio) / self._bytes_per_ms
-        heard_ms = self.heard_ms()
-        while self._sent and self._sent[0][0] + len(self._sent[0][1]) / self._bytes_per_ms <= heard_ms:
+        kept_from_ms = self.heard_ms() - KEPT_MS
+        while self._sent and self._sent[0][0] + len(self._sent[0][1]) / self._bytes_per_ms <= kept_from_ms:
             self._sent.popleft()
         self._was_sent = True
         await self._send(audio, round(offset_ms))
