@@ -18,7 +18,7 @@ STEP_MS = 100
 MAX_WAITING_MS = 2000
 """Audio that is made ahead of what is sent; past it nothing more is made."""
 KEPT_MS = 5000
-"""What was heard by the clock is kept so long: a client that plays later than that tells of less, and may want it again."""
+"""What was heard by the clock is kept so long: a client that plays later tells of less, and may want it again."""
 
 
 class Player:
