@@ -13,6 +13,7 @@ as the answer's Retry-After says, within so many seconds.
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import random
@@ -31,6 +32,8 @@ from ledge.voice.v1 import voice_pb2_grpc as rpc
 from services.kit.client import Channel, open_channel
 from services.kit.errors import from_rpc
 
+WRITERS = 2
+"""Documents that are sent at a time: who takes many in waits for one before the next."""
 MAX_FAILURES = 400
 MAX_TEXT = 600
 WAV_HEADER = struct.pack(
@@ -82,12 +85,17 @@ class Load:
         self._voice = voice
         self._model = model
         self._retry_s = retry_s
+        self._writers = asyncio.Semaphore(WRITERS)
         self.took_ms: dict[str, list[float]] = {}
         self.failures: list[dict[str, Any]] = []
         self.failed = 0
         self.tries = 0
 
     async def call(self, kind: str) -> None:
+        async with self._writers if kind == "writing" else contextlib.nullcontext():
+            await self._call(kind)
+
+    async def _call(self, kind: str) -> None:
         began_s = time.time()
         while True:
             self.tries += 1
