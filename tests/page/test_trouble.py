@@ -120,6 +120,8 @@ def test_a_service_killed_in_mid_answer_is_told_and_the_next_question_is_answere
     off = "The connection broke off here"
     words = {"tts": "not read aloud", "rag": "cannot be reached", "voice": off, "gateway": off}
     for name in told:
+        # Nothing is said any more of the answer before, which would be taken for this one's.
+        visitor.expect_state("idle")
         process = psutil.Process(suite.service(name)["pid"])
         if name not in ("voice", "gateway"):
             # Held until it is killed, so that it cannot have done its part by then.
