@@ -220,12 +220,12 @@ def test_a_line_that_is_being_typed_is_not_wiped_away(ledge: Ledge, voice: Servi
 
 
 def shown(terminal: int, until: str) -> str:
-    """What a terminal shows, up to these words."""
-    told = ""
-    while until not in told:
+    """What a terminal shows, up to these words and no further: what comes after them is for the next to read."""
+    told = b""
+    while until.encode() not in told:
         assert select.select([terminal], [], [], 60)[0], told
-        told += os.read(terminal, 4096).decode()
-    return told
+        told += os.read(terminal, 1)
+    return told.decode()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from services.kit.deploy import deploy_directory
 
 ROOT = Path(__file__).parents[2]
-BUILD_FILES = {"Dockerfile", "README.md", "e2e.sh", "images.sh"}
+BUILD_FILES = {"Dockerfile", "README.md", "e2e-earlier", "e2e.sh", "images.sh"}
 """What images and clusters are made with, in a checkout; nothing reads them at run time."""
 
 
