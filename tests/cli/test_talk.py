@@ -210,8 +210,7 @@ def test_a_line_that_is_being_typed_is_not_wiped_away(ledge: Ledge, voice: Servi
             assert "> " in shown(ours, "> ")
             assert select.select([ours], [], [], 0.5)[0] == []  # several times as long as a spinner stands still
             os.write(ours, f"{TALL}\n".encode())
-            assert "12 metres tall" in shown(ours, "first words")
-            shown(ours, "> ")
+            assert "12 metres tall" in shown(ours, "first words", "> ")
             os.write(ours, b"\x04")
             assert process.wait(20) == 0
         finally:
@@ -219,13 +218,13 @@ def test_a_line_that_is_being_typed_is_not_wiped_away(ledge: Ledge, voice: Servi
             os.close(ours)
 
 
-def shown(terminal: int, until: str) -> str:
-    """What a terminal shows, up to these words and no further: what comes after them is for the next to read."""
-    told = b""
-    while until.encode() not in told:
+def shown(terminal: int, *words: str) -> str:
+    """What a terminal shows, until it has shown these, one after the other."""
+    told = ""
+    while not re.search(".*".join(map(re.escape, words)), told, re.DOTALL):
         assert select.select([terminal], [], [], 60)[0], told
-        told += os.read(terminal, 1)
-    return told.decode()
+        told += os.read(terminal, 4096).decode()
+    return told
 
 
 @pytest.fixture(scope="module")
