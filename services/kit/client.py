@@ -48,8 +48,7 @@ class _Outgoing:
             kwargs["request"] = request
         kwargs.setdefault("wait_for_ready", self._channel.waits)
         call = self._call(timeout=self._channel.timeout_s(timeout), metadata=self._channel.metadata(metadata), **kwargs)
-        if self._channel.watch is not None:
-            self._channel.watch(self._method, call)
+        self._channel.follow(self._method, call)
         return call
 
 
@@ -71,8 +70,7 @@ class _OutgoingStream:
             metadata=self._channel.metadata(metadata),
             **kwargs,
         )
-        if self._channel.watch is not None:
-            self._channel.watch(self._method, call)
+        self._channel.follow(self._method, call)
         return call
 
 
@@ -99,13 +97,27 @@ class Channel(grpc.aio.Channel):
         """Whether a call that begins now waits, within its deadline, should nobody be there."""
         if not self._wait_s:
             return False
-        if self._channel.get_state() is grpc.ChannelConnectivity.READY:
-            self._away_since_s = None
+        if self._look():
             return True
         now_s = time.monotonic()
         if self._away_since_s is None:
             self._away_since_s = now_s
         return now_s - self._away_since_s < self._wait_s
+
+    def follow(self, method: str, call: Any) -> None:
+        """Of every call as it begins."""
+        if self._away_since_s is not None:
+            # No channel is connected before its first call; its end tells whether somebody was there.
+            call.add_done_callback(self._look)
+        if self.watch is not None:
+            self.watch(method, call)
+
+    def _look(self, *_: Any) -> bool:
+        """Whether somebody is there."""
+        if self._channel.get_state() is not grpc.ChannelConnectivity.READY:
+            return False
+        self._away_since_s = None
+        return True
 
     def timeout_s(self, asked_s: float | None) -> float | None:
         """Seconds for a call: the least of what is asked, the cap, and what the call being served has left."""

@@ -110,6 +110,17 @@ async def test_a_call_of_a_peer_that_was_just_there_waits_until_it_is_there_agai
             assert len(await asyncio.gather(*calls)) == 3
 
 
+async def test_a_peer_that_vanishes_long_after_the_first_call_is_waited_for_as_well() -> None:
+    async with serving() as gone, connect(gone.address, ServiceConfig(peer_wait_s=0.5), pb.DESCRIPTOR) as channel:
+        stub, port = rpc.LlmServiceStub(channel), gone.server.port
+        await stub.Chat(ask("sleep 0"), timeout=20.0)
+        await asyncio.sleep(0.6)
+        await gone.server.stop()
+        call = stub.Chat(ask("sleep 0"), timeout=20.0)
+        async with serving(port=port):
+            await call
+
+
 async def test_a_peer_that_loads_gets_no_call_until_it_serves() -> None:
     server = Server("probe", ServiceConfig(settle_s=0), pb.DESCRIPTOR)
     await server.start()
